@@ -1,0 +1,1 @@
+"""Agents: a base class and one final class a method."""

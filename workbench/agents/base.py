@@ -1,0 +1,100 @@
+"""What every agent is: an immutable spec that initialises, updates and acts on a threaded state."""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
+
+
+class TrainState(eqx.Module):
+    """Everything that changes during training: arrays only (and the networks' fixed structure).
+
+    `nets` and `targets` are keyed by role ("actor", "critic"), `opts` by the loss that steps it.
+    """
+
+    nets: dict[str, Any]
+    targets: dict[str, Any]
+    opts: dict[str, optax.OptState]
+    key: Key
+    step: Int[Array, ""]
+
+
+class AbstractAgent(eqx.Module):
+    """An algorithm and its fixed settings. Subclasses are final: nothing is overridden.
+
+    `settings` with traced effect come as `LossWeights`, inference compute as `Budget`; everything here is static.
+    """
+
+    name: eqx.AbstractClassVar[str]
+
+    @abc.abstractmethod
+    def init(self, example: Batch, *, key: Key) -> TrainState:
+        """A fresh state for observations and actions shaped like those of one transition."""
+
+    @abc.abstractmethod
+    def update(self, state: TrainState, batch: Batch, weights: LossWeights) -> tuple[TrainState, Metrics]:
+        """One update on a batch with a leading `batch` axis; metrics describe the state before it."""
+
+    @abc.abstractmethod
+    def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:
+        """The losses on held-out data; nothing is stepped."""
+
+    @abc.abstractmethod
+    def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
+        """Choose an action for one observation."""
+
+
+class Adam(eqx.Module):
+    """Adam behind a clip of the global gradient norm, with the learning rate passed at each step."""
+
+    clip: float = eqx.field(static=True)
+
+    @property
+    def _transform(self) -> optax.GradientTransformation:
+        return optax.chain(optax.clip_by_global_norm(self.clip), optax.scale_by_adam())
+
+    def init(self, params: Any) -> optax.OptState:
+        """Optimiser state for the arrays in `params`."""
+        return self._transform.init(eqx.filter(params, eqx.is_array))
+
+    def step(
+        self, opt: optax.OptState, params: Any, grads: Any, lr: Float[Array, ""]
+    ) -> tuple[Any, optax.OptState, Float[Array, ""]]:
+        """Stepped parameters, new optimiser state, and the gradient's norm before clipping."""
+        updates, opt = self._transform.update(grads, opt)
+        updates = jax.tree.map(lambda u: -lr * u, updates)
+        return eqx.apply_updates(params, updates), opt, optax.global_norm(grads)
+
+
+def ema(targets: Any, nets: Any, tau: Float[Array, ""]) -> Any:
+    r"""Exponential moving average of parameters: $(1 - \tau)\,\bar\theta + \tau\,\theta$."""
+    old, fixed = eqx.partition(targets, eqx.is_array)
+    new = eqx.filter(nets, eqx.is_array)
+    return eqx.combine(jax.tree.map(lambda o, n: (1.0 - tau) * o + tau * n, old, new), fixed)
+
+
+def best_of_n(
+    sample: Callable[[Key], Float[Array, " act"]],
+    verify: Callable[[Float[Array, " act"]], Float[Array, ""]],
+    budget: Budget,
+    *,
+    key: Key,
+) -> Decision:
+    """Draw candidates and keep the one the verifier likes best: argmax over the first `budget.n` of Q(x, a).
+
+    Candidate i uses the i-th key folded from `key`, so the first candidates are the same whatever `n` is.
+    """
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(budget.n_max))
+    candidates = jax.vmap(sample)(keys)
+    q = jax.vmap(verify)(candidates)
+    if budget.n_max == 1:
+        return Decision(a=candidates[0], q=q[0], candidates=candidates, q_candidates=q)
+    best = jnp.argmax(jnp.where(jnp.arange(budget.n_max) < budget.n, q, -jnp.inf))
+    return Decision(a=candidates[best], q=q[best], candidates=candidates, q_candidates=q)

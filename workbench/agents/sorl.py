@@ -1,0 +1,228 @@
+"""SORL: a shortcut actor trained by flow matching, self-consistency and a Q loss through its own sampler."""
+
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from workbench import losses
+from workbench.agents.base import AbstractAgent, Adam, TrainState, best_of_n, ema
+from workbench.errors import WorkbenchError
+from workbench.flow import deal_steps, euler, euler_dealt_batch, euler_unrolled, interpolate, is_power_of_two
+from workbench.nets import Critic, ShortcutActor
+from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
+
+stop = jax.lax.stop_gradient
+Nets = dict[str, Any]
+
+
+def _stop_nets(net: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: stop(leaf) if eqx.is_array(leaf) else leaf, net)
+
+
+class Departures(eqx.Module):
+    """Where the authors' released code departs from the algorithm; all off in `paper`, all on in `official`.
+
+    - `leak_td`: the TD target is not stopped, so the critic loss sends gradient into the actor through a'.
+    - `shared_adam`: one Adam over both networks, stepped twice an update: momentum moves the network whose gradient
+      is zero.
+    - `critic_sees_steps`: Q(x, a, m) takes the sampler's step count as an input; one m an update instead of one a row.
+    - `ema_sc_target`: the self-consistency target comes from an EMA copy of the actor.
+    - `deal_sc`: step sizes of the self-consistency loss are dealt by row position, and interpolation keeps
+      sigma_min = 1e-5 of noise at t = 1.
+    - `ema_before_update`: both EMAs read the parameters from before the update.
+    """
+
+    leak_td: bool = eqx.field(static=True, default=False)
+    shared_adam: bool = eqx.field(static=True, default=False)
+    critic_sees_steps: bool = eqx.field(static=True, default=False)
+    ema_sc_target: bool = eqx.field(static=True, default=False)
+    deal_sc: bool = eqx.field(static=True, default=False)
+    ema_before_update: bool = eqx.field(static=True, default=False)
+
+
+class SORL(AbstractAgent):
+    r"""Scalable offline RL with shortcut models (Espinosa-Dice et al., NeurIPS 2025).
+
+    $$L_\pi = w_{ql} L_{QL} + w_{fm} L_{FM} + w_{sc} L_{SC}, \qquad
+      L_Q = \mathrm{mean}_i (Q_i(x, a) - \mathrm{stopgrad}[r + \gamma\, \mathrm{mask}\, \mathrm{agg}_i \bar Q_i(x', a')])^2$$
+
+    One update is one critic step, one actor step on the stepped critic, and the EMA of both targets. `m_disc` is the
+    finest training discretisation, `m_btt` the most steps backpropagated through; both are powers of two and fixed per
+    compilation. `pessimism` aggregates the target critics: 0 mean, 1 min. Raises `WorkbenchError` for other step counts.
+    """
+
+    name: ClassVar[str] = "sorl"
+    width: int = eqx.field(static=True, default=512)
+    depth: int = eqx.field(static=True, default=4)
+    m_disc: int = eqx.field(static=True, default=8)
+    m_btt: int = eqx.field(static=True, default=8)
+    ensemble: int = eqx.field(static=True, default=2)
+    pessimism: float = eqx.field(static=True, default=0.0)
+    clip: float = eqx.field(static=True, default=1.0)
+    departures: Departures = Departures()
+
+    def __check_init__(self) -> None:
+        for label, m, least in (("m_disc", self.m_disc, 2), ("m_btt", self.m_btt, 1)):
+            if m < least or not is_power_of_two(m):
+                raise WorkbenchError(
+                    f"{label}={m} cannot be trained: step sizes are halved from level to level, so it must be a power "
+                    f"of two of at least {least}. Other counts are allowed at inference (m_inf)."
+                )
+
+    @property
+    def adam(self) -> Adam:
+        """The optimiser of both losses."""
+        return Adam(self.clip)
+
+    @property
+    def sigma_min(self) -> float:
+        """Noise left at t = 1."""
+        return 1e-5 if self.departures.deal_sc else 0.0
+
+    def init(self, example: Batch, *, key: Key) -> TrainState:
+        obs, act = example.x.shape[-1], example.a.shape[-1]
+        key_actor, key_critic, key = jax.random.split(key, 3)
+        sees = self.departures.critic_sees_steps
+        size: dict[str, Any] = {"width": self.width, "depth": self.depth}
+        nets: Nets = {
+            "actor": ShortcutActor(obs, act, **size, key=key_actor),
+            "critic": Critic(obs, act, **size, ensemble=self.ensemble, sees_steps=sees, key=key_critic),
+        }
+        if self.departures.shared_adam:
+            opts = {"shared": self.adam.init(nets)}
+        else:
+            opts = {role: self.adam.init(net) for role, net in nets.items()}
+        return TrainState(nets=nets, targets=dict(nets), opts=opts, key=key, step=jnp.zeros((), jnp.int32))
+
+    def _samples(
+        self, actor: ShortcutActor, x: Float[Array, "batch obs"], act: int, *, key: Key
+    ) -> tuple[Float[Array, "batch act"], Float[Array, " batch"]]:
+        """Differentiable Euler samples of a batch, m over {1, 2, 4, …, m_btt}, and the m of each row."""
+        key_noise, key_m = jax.random.split(key)
+        a_0 = jax.random.normal(key_noise, (len(x), act))
+        if not self.departures.critic_sees_steps:
+            return euler_dealt_batch(actor, a_0, x, self.m_btt), jnp.asarray(deal_steps(len(x), self.m_btt), x.dtype)
+        level = jax.random.randint(key_m, (), 0, self.m_btt.bit_length())
+        branches = [
+            lambda a_0, x, m=2**k: jax.vmap(lambda a, o: euler_unrolled(actor, a, o, m))(a_0, x)
+            for k in range(self.m_btt.bit_length())
+        ]
+        return jax.lax.switch(level, branches, a_0, x), jnp.full(len(x), 2.0**level)
+
+    def critic_loss(
+        self, nets: Nets, targets: Nets, batch: Batch, weights: LossWeights, *, key: Key
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """TD loss. No gradient reaches the actor unless `departures.leak_td`."""
+        actor = nets["actor"] if self.departures.leak_td else _stop_nets(nets["actor"])
+        a_next, m = self._samples(actor, batch.x_next, batch.a.shape[-1], key=key)
+        q_next = jax.vmap(lambda q: losses.aggregate(q, self.pessimism))(
+            jax.vmap(targets["critic"])(batch.x_next, a_next, m)
+        )
+        y = jax.vmap(losses.td_target, in_axes=(0, 0, None, 0))(batch.r, batch.mask, weights.gamma, q_next)
+        y = y if self.departures.leak_td else stop(y)
+        q = jax.vmap(nets["critic"])(batch.x, batch.a, m)
+        loss = jnp.mean(jax.vmap(losses.td)(q, y))
+        return loss, {"loss_critic": loss, "q_mean": q.mean(), "q_min": q.min(), "q_max": q.max()}
+
+    def actor_loss(
+        self, nets: Nets, targets: Nets, batch: Batch, weights: LossWeights, *, key: Key
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """Weighted sum of the three actor terms. No gradient reaches the critic's parameters."""
+        key_ql, key_fm, key_sc = jax.random.split(key, 3)
+        actor, critic = nets["actor"], _stop_nets(nets["critic"])
+        a_pi, m = self._samples(actor, batch.x, batch.a.shape[-1], key=key_ql)
+        q = jnp.mean(jax.vmap(critic)(batch.x, a_pi, m), axis=-1)
+        loss_ql = jnp.mean(jax.vmap(losses.q_loss, in_axes=(0, None))(q, jnp.mean(jnp.abs(q))))
+        loss_fm = self.flow_matching_loss(actor, batch, key=key_fm)
+        s_target = targets["actor"] if self.departures.ema_sc_target else actor
+        loss_sc = self.self_consistency_loss(actor, s_target, batch, key=key_sc)
+        loss = weights.ql * loss_ql + weights.fm * loss_fm + weights.sc * loss_sc
+        saturation = jnp.mean(jnp.abs(a_pi) >= 1.0)
+        return loss, {
+            "loss_actor": loss,
+            "loss_ql": loss_ql,
+            "loss_fm": loss_fm,
+            "loss_sc": loss_sc,
+            "saturation": saturation,
+        }
+
+    def flow_matching_loss(self, actor: ShortcutActor, batch: Batch, *, key: Key) -> Float[Array, ""]:
+        """Mean flow-matching loss of a batch; t uniform on {0, 1/m_disc, …, 1 − 1/m_disc}."""
+        key_noise, key_t = jax.random.split(key)
+        a_0 = jax.random.normal(key_noise, batch.a.shape)
+        t = jax.random.randint(key_t, batch.r.shape, 0, self.m_disc) / self.m_disc
+        h = jnp.asarray(1.0 / self.m_disc)
+        per_row = jax.vmap(lambda a_0, a, t, x: losses.flow_matching(actor, a_0, a, t, h, x, sigma_min=self.sigma_min))
+        return jnp.mean(per_row(a_0, batch.a, t, batch.x))
+
+    def self_consistency_loss(
+        self, actor: ShortcutActor, s_target: ShortcutActor, batch: Batch, *, key: Key
+    ) -> Float[Array, ""]:
+        """Mean self-consistency loss; 2h over {1, 1/2, …, 2/m_disc}, t uniform on that step size's own grid."""
+        key_noise, key_level, key_t = jax.random.split(key, 3)
+        rows, levels = len(batch.r), self.m_disc.bit_length() - 1
+        if self.departures.deal_sc:
+            level = jnp.asarray(np.arange(rows) * levels // rows)
+        else:
+            level = jax.random.randint(key_level, (rows,), 0, levels)
+        intervals = 2**level
+        t = jax.random.randint(key_t, (rows,), 0, intervals) / intervals
+        h = 0.5 / intervals
+        a_0 = jax.random.normal(key_noise, batch.a.shape)
+        a_t = jax.vmap(lambda a_0, a, t: interpolate(a_0, a, t, sigma_min=self.sigma_min))(a_0, batch.a, t)
+        per_row = jax.vmap(lambda a_t, t, h, x: losses.self_consistency(actor, s_target, a_t, t, h, x))
+        return jnp.mean(per_row(a_t, t, h, batch.x))
+
+    def _step(self, state: TrainState, role: str, grads: Nets, lr: Float[Array, ""]) -> tuple[TrainState, Metrics]:
+        """Step the networks that `role`'s loss moves."""
+        if self.departures.shared_adam:
+            nets, opt, norm = self.adam.step(state.opts["shared"], state.nets, grads, lr)
+            opts = {"shared": opt}
+        else:
+            net, opt, norm = self.adam.step(state.opts[role], state.nets[role], grads[role], lr)
+            nets, opts = state.nets | {role: net}, state.opts | {role: opt}
+        metrics = {f"grad_norm_{role}": norm, f"clipped_{role}": (norm > self.clip).astype(jnp.float32)}
+        return TrainState(nets=nets, targets=state.targets, opts=opts, key=state.key, step=state.step), metrics
+
+    def update(self, state: TrainState, batch: Batch, weights: LossWeights) -> tuple[TrainState, Metrics]:
+        key, key_critic, key_actor = jax.random.split(state.key, 3)
+        before = state.nets
+        grads_td, critic_metrics = eqx.filter_grad(self.critic_loss, has_aux=True)(
+            state.nets, state.targets, batch, weights, key=key_critic
+        )
+        state, critic_step = self._step(state, "critic", grads_td, weights.lr)
+        grads, actor_metrics = eqx.filter_grad(self.actor_loss, has_aux=True)(
+            state.nets, state.targets, batch, weights, key=key_actor
+        )
+        if self.departures.leak_td and not self.departures.shared_adam:
+            grads["actor"] = jax.tree.map(jnp.add, grads["actor"], grads_td["actor"])
+        state, actor_step = self._step(state, "actor", grads, weights.lr)
+        source = before if self.departures.ema_before_update else state.nets
+        targets = ema(state.targets, source, weights.tau)
+        state = TrainState(nets=state.nets, targets=targets, opts=state.opts, key=key, step=state.step + 1)
+        return state, critic_metrics | critic_step | actor_metrics | actor_step
+
+    def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:
+        key_fm, key_sc, key_td = jax.random.split(key, 3)
+        actor = state.nets["actor"]
+        loss_critic, _ = self.critic_loss(state.nets, state.targets, batch, weights, key=key_td)
+        return {
+            "val_fm": self.flow_matching_loss(actor, batch, key=key_fm),
+            "val_sc": self.self_consistency_loss(actor, actor, batch, key=key_sc),
+            "val_critic": loss_critic,
+        }
+
+    def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
+        actor, critic = state.nets["actor"], state.nets["critic"]
+        act = actor.mlp.layers[-1].out_features
+        m = budget.m_inf.astype(x.dtype)
+        return best_of_n(
+            lambda key: euler(actor, jax.random.normal(key, (act,)), x, budget.m_inf),
+            lambda a: losses.aggregate(critic(x, a, m), budget.pessimism),
+            budget,
+            key=key,
+        )

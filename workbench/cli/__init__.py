@@ -1,0 +1,1 @@
+"""The console command `workbench`: one frozen dataclass a command."""

@@ -1,0 +1,43 @@
+"""Errors a user can act on: one sentence that says what is wrong, where, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class WorkbenchError(Exception):
+    """Anything the user can mend. The command line prints its sentence and exits with `exit_code`."""
+
+    exit_code = 2
+
+
+class UnknownNameError(WorkbenchError):
+    """A name that is not in a registry, with the nearest names that are."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        tail = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12])}."
+        super().__init__(f"unknown {what} '{name}': {tail}{' ' + hint if hint else ''}")
+
+
+class MissingExtraError(WorkbenchError):
+    """An optional package that this call needs is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package '{package}': install it with pip install -e '.[{extra}]'.")
+
+
+class DatasetError(WorkbenchError):
+    """A dataset file or array that cannot be used as it is."""
+
+
+class NoGraphicsError(WorkbenchError):
+    """No OpenGL backend works here, so frames cannot be rendered. Everything but video still works."""
+
+    exit_code = 3
+
+
+class DivergedError(WorkbenchError):
+    """Training produced a value that is not finite."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""Evaluation: environments in worker processes, one batched policy call for every live episode."""

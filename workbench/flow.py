@@ -1,0 +1,98 @@
+"""Flow matching and shortcut models: pure mathematics of one example; noise lies at time 0, data at time 1.
+
+A shortcut s(a_t, t, h, x) is the mean velocity from time t to t + h, so that a_{t+h} ≈ a_t + h · s. Step sizes h are
+fractions of [0, 1]. Functions whose name ends in `_batch` take many examples, the others one.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+Scalar: TypeAlias = Float[Array, ""]
+Action: TypeAlias = Float[Array, " act"]
+Shortcut: TypeAlias = Callable[[Action, Scalar, Scalar, Float[Array, " obs"]], Action]
+
+
+def interpolate(a_0: Action, a_1: Action, t: Scalar, *, sigma_min: float = 0.0) -> Action:
+    r"""The point at time t on the straight path from noise to data.
+
+    $$a_t = (1 - (1 - \sigma_{min})\, t)\, a_0 + t\, a_1$$
+
+    `sigma_min` > 0 leaves that much noise at t = 1 (the released code uses 1e-5).
+    """
+    return (1.0 - (1.0 - sigma_min) * t) * a_0 + t * a_1
+
+
+def self_consistency_target(s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"]) -> Action:
+    r"""What one step of size 2h should predict: the mean of two steps of size h.
+
+    $$\tfrac12\big[s(a_t, t, h \mid x) + s(a_{t+h}, t+h, h \mid x)\big], \qquad a_{t+h} = a_t + h\, s(a_t, t, h \mid x)$$
+
+    Self-consistency loss of SORL. Requires t + 2h ≤ 1. Gradients stop here.
+    """
+    first = s(a_t, t, h, x)
+    second = s(a_t + h * first, t + h, h, x)
+    return jax.lax.stop_gradient(0.5 * (first + second))
+
+
+def euler(s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: Int[Array, ""]) -> Action:
+    r"""Carry noise to an action by m uniform Euler steps of size 1/m, then clip to [-1, 1].
+
+    $$a_{(j+1)/m} = a_{j/m} + \tfrac1m\, s(a_{j/m}, \tfrac jm, \tfrac1m \mid x)$$
+
+    `m` is traced: changing it never recompiles. Any m ≥ 1 is allowed, also one that is no power of two or is beyond the
+    training discretisation; there the network sees a step size it was never trained on and extrapolates in log2(1/h).
+    Not differentiable in reverse; for that see `euler_unrolled`.
+    """
+    h = 1.0 / m.astype(a_0.dtype)
+
+    def step(j: Int[Array, ""], a_t: Action) -> Action:
+        return a_t + h * s(a_t, j * h, h, x)
+
+    return jnp.clip(jax.lax.fori_loop(0, m, step, a_0), -1.0, 1.0)
+
+
+def euler_unrolled(s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: int) -> Action:
+    """As `euler` with a number of steps fixed at trace time; gradients run back through every step and the clip."""
+    h = jnp.asarray(1.0 / m, a_0.dtype)
+    a_t = a_0
+    for j in range(m):
+        a_t = a_t + h * s(a_t, jnp.asarray(j / m, a_0.dtype), h, x)
+    return jnp.clip(a_t, -1.0, 1.0)
+
+
+def deal_steps(batch: int, m_max: int) -> np.ndarray:
+    """Step counts of the rows of a batch: {m_max, …, 4, 2, 1} in equal shares, largest first.
+
+    Dealing has the same expectation as drawing m uniformly for each row, less variance, and static shapes. When the
+    levels do not divide the batch, shares differ by one row.
+    """
+    levels = [2**k for k in reversed(range(m_max.bit_length()))]
+    return np.repeat(levels, [len(part) for part in np.array_split(np.arange(batch), len(levels))])
+
+
+def euler_dealt_batch(
+    s: Shortcut, a_0: Float[Array, "batch act"], x: Float[Array, "batch obs"], m_max: int
+) -> Float[Array, "batch act"]:
+    """Euler samples whose step counts are dealt over the rows by `deal_steps`; differentiable through every step.
+
+    Step j is one batched call for the rows that still run, so a batch costs the sum of its step counts and no more.
+    """
+    m = deal_steps(len(a_0), m_max)
+    h = jnp.asarray(1.0 / m, a_0.dtype)
+    a_t = a_0
+    for j in range(m_max):
+        running = int((m > j).sum())
+        a_run, h_run = a_t[:running], h[:running]
+        a_run = a_run + h_run[:, None] * jax.vmap(s)(a_run, j * h_run, h_run, x[:running])
+        a_t = jnp.concatenate([a_run, a_t[running:]]) if running < len(a_0) else a_run
+    return jnp.clip(a_t, -1.0, 1.0)
+
+
+def is_power_of_two(m: int) -> bool:
+    """Whether m is 1, 2, 4, 8, …"""
+    return m >= 1 and m & (m - 1) == 0

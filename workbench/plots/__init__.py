@@ -1,0 +1,1 @@
+"""Figures: one pure function each, table in, matplotlib Figure out."""

@@ -1,0 +1,108 @@
+"""The training loop: many updates in one jitted call, batches drawn on device, seeds as a leading axis."""
+
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from workbench.agents.base import AbstractAgent, TrainState
+from workbench.data.dataset import Dataset
+from workbench.types import LossWeights, Metrics, as_int32
+
+
+class ChunkReport(eqx.Module):
+    """What a chunk of updates tells: each metric's mean over the chunk, and where it first stopped being finite.
+
+    Leaves have a leading `seed` axis. `first_bad` holds the 1-based update number, 0 where all was finite.
+    """
+
+    mean: Metrics
+    first_bad: dict[str, Int[Array, " *seed"]]
+
+
+def init_seeds(agent: AbstractAgent, data: Dataset, seeds: tuple[int, ...]) -> TrainState:
+    """A fresh state for each seed, stacked on a leading `seed` axis."""
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    example = data.transition(jnp.zeros((), jnp.int32))
+    return eqx.filter_jit(eqx.filter_vmap(lambda key: agent.init(example, key=key)))(keys)
+
+
+def _one_seed(
+    agent: AbstractAgent,
+    data: Dataset,
+    batch_size: int,
+    num_steps: Int[Array, ""],
+    weights: LossWeights,
+    state: TrainState,
+) -> tuple[TrainState, ChunkReport]:
+    def one_update(state: TrainState) -> tuple[TrainState, Metrics]:
+        key, key_batch = jax.random.split(state.key)
+        batch = data.sample(batch_size, key=key_batch)
+        return agent.update(eqx.tree_at(lambda s: s.key, state, key), batch, weights)
+
+    arrays, static = eqx.partition(state, eqx.is_array)
+    names = jax.eval_shape(lambda s: one_update(eqx.combine(s, static))[1], arrays)
+
+    def body(_: Int[Array, ""], carry):
+        arrays, total, first_bad = carry
+        state, metrics = one_update(eqx.combine(arrays, static))
+        total = {name: total[name] + metrics[name] for name in metrics}
+        first_bad = {
+            name: jnp.where((first_bad[name] == 0) & ~jnp.isfinite(metrics[name]), state.step, first_bad[name])
+            for name in metrics
+        }
+        return eqx.filter(state, eqx.is_array), total, first_bad
+
+    zeros = {name: jnp.zeros(()) for name in names}
+    clean = {name: jnp.zeros((), jnp.int32) for name in names}
+    arrays, total, first_bad = jax.lax.fori_loop(0, num_steps, body, (arrays, zeros, clean))
+    mean = {name: value / num_steps for name, value in total.items()}
+    return eqx.combine(arrays, static), ChunkReport(mean=mean, first_bad=first_bad)
+
+
+def over_seeds(function, weights: LossWeights, state: TrainState):
+    """Call `function(weights, state)` for every seed as one program; weights may be shared or one a seed.
+
+    A single seed runs without the axis: a batched matrix product of size one is slower on CPU.
+    """
+    if state.step.shape[0] == 1:
+        weights = jax.tree.map(lambda leaf: leaf[0] if leaf.ndim else leaf, weights)
+        arrays, static = eqx.partition(state, eqx.is_array)
+        one = eqx.combine(jax.tree.map(lambda leaf: leaf[0], arrays), static)
+        return jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, function(weights, one))
+    axes = jax.tree.map(lambda leaf: 0 if leaf.ndim else None, weights)
+    return eqx.filter_vmap(function, in_axes=(axes, eqx.if_array(0)))(weights, state)
+
+
+@eqx.filter_jit
+def _train_chunk(agent, data, weights, state, num_steps, batch_size):
+    return over_seeds(partial(_one_seed, agent, data, batch_size, num_steps), weights, state)
+
+
+def train_chunk(
+    agent: AbstractAgent, data: Dataset, weights: LossWeights, state: TrainState, num_steps: int, batch_size: int = 256
+) -> tuple[TrainState, ChunkReport]:
+    """Run `num_steps` updates of every seed on device.
+
+    Weights and the number of steps are traced: neither recompiles. How updates are cut into chunks does not change the
+    result, because each draws its batch and noise from the key in the state.
+    """
+    return _train_chunk(agent, data, weights, state, as_int32(num_steps), batch_size)
+
+
+@eqx.filter_jit
+def _validate(agent, data, weights, state, batch_size):
+    def one(weights: LossWeights, state: TrainState) -> Metrics:
+        key = jax.random.key(0)
+        return agent.validate(state, data.sample(batch_size, key=key), weights, key=jax.random.fold_in(key, 1))
+
+    return over_seeds(one, weights, state)
+
+
+def validate(
+    agent: AbstractAgent, data: Dataset, weights: LossWeights, state: TrainState, batch_size: int = 1024
+) -> Metrics:
+    """Losses of every seed on one fixed batch of held-out data."""
+    return _validate(agent, data, weights, state, batch_size)

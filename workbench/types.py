@@ -1,0 +1,80 @@
+"""The types that flow through the workbench: a batch, the loss weights, the inference budget, a decision."""
+
+from typing import TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+Key: TypeAlias = PRNGKeyArray
+Metrics: TypeAlias = dict[str, Float[Array, ""]]
+
+VERIFIERS = {"mean": 0.0, "min": 1.0}
+"""Names of the common verifiers, as values of `Budget.pessimism`."""
+
+
+def as_float32(value: object) -> jax.Array:
+    """Convert to a float32 array, so that a changed value is a new argument and never a new trace."""
+    return jnp.asarray(value, jnp.float32)
+
+
+def as_int32(value: object) -> jax.Array:
+    """Convert to an int32 array, for the same reason."""
+    return jnp.asarray(value, jnp.int32)
+
+
+class Batch(eqx.Module):
+    """One transition, or many with the same leading axes.
+
+    `r` is the reward of the transition and `mask` is 0 where the episode ends for good at `x_next` (no bootstrap).
+    """
+
+    x: Float[Array, "*batch obs"]
+    a: Float[Array, "*batch act"]
+    r: Float[Array, "*batch"]
+    x_next: Float[Array, "*batch obs"]
+    mask: Float[Array, "*batch"]
+
+
+class LossWeights(eqx.Module):
+    """Everything a slider may move while training runs; a traced argument of every update.
+
+    `ql`, `fm`, `sc` weigh the Q, flow-matching and self-consistency terms of the actor loss; `gamma` is the discount,
+    `tau` the rate of the target networks, `lr` the learning rate of Adam. A leading `seed` axis on a leaf gives each
+    vmapped seed its own value. Change one with `dataclasses.replace`, which keeps the float32 conversion.
+    """
+
+    ql: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=10.0)
+    fm: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=10.0)
+    sc: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=10.0)
+    gamma: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=0.99)
+    tau: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=0.005)
+    lr: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=1e-4)
+
+
+class Budget(eqx.Module):
+    """Inference compute of one decision: Euler steps (sequential) and candidates (parallel).
+
+    `m_inf` and `n` are traced, so their sliders never recompile. `n_max` fixes the number of candidates drawn; those
+    beyond `n` are never chosen. `pessimism` weighs the verifier between the mean of the critics (0) and their min (1).
+    """
+
+    m_inf: Int[Array, ""] = eqx.field(converter=as_int32, default=8)
+    n: Int[Array, ""] = eqx.field(converter=as_int32, default=1)
+    pessimism: Float[Array, ""] = eqx.field(converter=as_float32, default=0.0)
+    n_max: int = eqx.field(static=True, default=1)
+
+    @staticmethod
+    def exactly(m_inf: int, n: int, verifier: str = "mean") -> "Budget":
+        """The budget that draws `n` candidates and no more."""
+        return Budget(m_inf=m_inf, n=n, pessimism=VERIFIERS[verifier], n_max=n)
+
+
+class Decision(eqx.Module):
+    """The chosen action of one observation, and what it was chosen from."""
+
+    a: Float[Array, " act"]
+    q: Float[Array, ""]
+    candidates: Float[Array, "cand act"]
+    q_candidates: Float[Array, " cand"]
