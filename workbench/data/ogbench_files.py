@@ -1,0 +1,86 @@
+"""Loading OGBench files: observations and actions as stored, rewards and masks of one task computed from qpos."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.data.catalogue import DatasetInfo, parse_task
+from workbench.data.dataset import Dataset, Provenance
+from workbench.data.npz import read_npz, read_sidecar
+from workbench.errors import DatasetError
+from workbench.paths import data_dir
+
+
+def locate(name: str) -> Path:
+    """Path of a dataset's training file: official first, then the largest regenerated set of that name.
+
+    Raises `DatasetError` saying how to get one.
+    """
+    official = data_dir() / "official" / f"{name}.npz"
+    if official.exists():
+        return official
+    made = [path for path in (data_dir() / "regenerated").glob(f"{name}-e*-s*/{name}.npz") if read_sidecar(path)]
+    if not made:
+        raise DatasetError(
+            f"no file of dataset '{name}' in {data_dir()}: run `workbench data fetch {name}` for the official one or "
+            f"`workbench data make {name}` to regenerate it."
+        )
+    return max(made, key=lambda path: (path.stat().st_size, path.parent.name))
+
+
+def _provenance(path: Path, info: DatasetInfo) -> Provenance:
+    record = read_sidecar(path) or {}
+    sha256 = record.get("files", {}).get(path.name, {}).get("sha256")
+    detail = record.get("detail", "no sidecar file: origin unknown")
+    return Provenance(record.get("kind", "arrays"), info.name, sha256, record.get("seed"), detail)
+
+
+def relabel(arrays: dict[str, np.ndarray], env: Any, environment: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reward and mask of every row for the task of a single-task environment.
+
+    Success is judged in the row itself (x, not x'). Mazes: r = success − 1; manipulation: r = satisfied subtasks −
+    their number; mask = 1 − success.
+    """
+    from ogbench.relabel_utils import relabel_dataset
+
+    labelled: dict[str, Any] = {key: arrays[key] for key in ("qpos", "button_states") if key in arrays}
+    relabel_dataset(environment, env, labelled)
+    return labelled["rewards"], labelled["masks"]
+
+
+def load_task(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
+    """Training and validation data of a single task; the split is the files' own.
+
+    `path` is the training file (its twin ends in `-val.npz`); without it `locate` finds one. Raises `DatasetError` for
+    files that are missing, broken, or of another environment.
+    """
+    import gymnasium
+    import ogbench  # noqa: F401  (registers its environments)
+
+    info, number = parse_task(task)
+    path = path or locate(info.name)
+    env = gymnasium.make(f"{info.environment}-singletask-task{number}-v0")
+    provenance = _provenance(path, info)
+    try:
+        return (
+            _load(path, info, env, provenance),
+            _load(path.with_name(f"{path.stem}-val.npz"), info, env, provenance),
+        )
+    finally:
+        env.close()
+
+
+def _load(path: Path, info: DatasetInfo, env: Any, provenance: Provenance) -> Dataset:
+    keys = ["observations", "actions", "terminals", "qpos"]
+    keys += ["button_states"] if info.family in ("scene", "puzzle") else []
+    arrays = read_npz(path, keys)
+    found = (arrays["observations"].shape[-1], arrays["actions"].shape[-1])
+    if found != (info.obs, info.act):
+        raise DatasetError(
+            f"{path} holds observations and actions of widths {found}, but {info.environment} has "
+            f"{(info.obs, info.act)}: it is a file of another environment."
+        )
+    r, mask = relabel(arrays, env, info.environment)
+    valid = ~arrays["terminals"].astype(bool)
+    return Dataset.build(arrays["observations"], arrays["actions"], r, mask, valid, provenance)

@@ -1,0 +1,188 @@
+"""From a spec to a record: train with checkpoints, evaluate on a schedule, stop and resume at any moment."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from workbench.agents.base import TrainState
+from workbench.data.dataset import Dataset
+from workbench.errors import DivergedError
+from workbench.paths import runs_dir
+from workbench.store.checkpoint import state_hash
+from workbench.store.folder import RunFolder
+from workbench.store.query import RunRecord, read_run
+from workbench.store.spec import RunSpec
+from workbench.train import ChunkReport, init_seeds, train_chunk, validate
+
+PIECE_SECONDS = 0.5
+"""How long one call on the device should take, so that Ctrl-C and the progress bar answer soon."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How often a run reports and saves; none of it changes the trained state.
+
+    `log_every` and `save_every` count updates; metrics are means over the updates since the last report.
+    """
+
+    log_every: int = 500
+    save_every: int = 5_000
+    eval_every: int = 0
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training stopped on request, with a checkpoint of the step it had reached."""
+
+
+@contextmanager
+def stop_request() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C (or SIGTERM) into an event to be looked at between calls; the second acts at once.
+
+    Outside the main thread, where signals cannot be caught, the event is never set.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def request(number: int, _: Any) -> None:
+        event.set()
+        signal.signal(number, former[number])
+
+    for number in former:
+        signal.signal(number, request)
+    try:
+        yield event
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def load_or_init(folder: RunFolder, spec: RunSpec, data: Dataset) -> tuple[TrainState, int]:
+    """The newest whole checkpoint's state and step, or a fresh state and 0."""
+    agent = spec.build_agent()
+    like = eqx.filter_eval_shape(init_seeds, agent, data, spec.seeds)
+    found = folder.load_latest(like)
+    if found is None:
+        return init_seeds(agent, data, spec.seeds), 0
+    return found
+
+
+class _Clock:
+    """Chooses how many updates the next call runs, from how long the last one took."""
+
+    def __init__(self) -> None:
+        self.piece, self.warm = 1, False
+
+    def record(self, steps: int, seconds: float) -> None:
+        if self.warm:
+            self.piece = int(np.clip(PIECE_SECONDS / max(seconds / steps, 1e-6), 1, 2 * self.piece + 8))
+        self.warm = True
+
+
+def train_run(
+    spec: RunSpec,
+    train_data: Dataset,
+    val_data: Dataset,
+    *,
+    schedule: Schedule = Schedule(),  # noqa: B008  (frozen)
+    root: Path | None = None,
+    progress: bool = True,
+    evaluate: Callable[[TrainState, int], Any] | None = None,
+) -> RunRecord:
+    """Train a spec to its last step, resuming from the newest checkpoint; a finished run returns at once.
+
+    `evaluate(state, step)` is called every `schedule.eval_every` updates and returns a table of episodes. Raises
+    `DivergedError` when a metric stops being finite, `Interrupted` after Ctrl-C once a checkpoint is on disk.
+    """
+    folder = RunFolder.create(root or runs_dir(), spec)
+    with folder.lock(), stop_request() as stop:
+        if not folder.done:
+            state, step = load_or_init(folder, spec, train_data)
+            folder.rewind(step)
+            bar = tqdm(total=spec.steps, initial=step, unit="update", desc=f"train {folder.path.name}", disable=not progress)
+            with bar:
+                _Loop(folder, spec, schedule, train_data, val_data, evaluate, stop, bar).run(state, step)
+    return read_run(folder)
+
+
+class _Loop:
+    """The plain Python loop around `train_chunk`: report, evaluate, save, stop."""
+
+    def __init__(self, folder, spec, schedule, train_data, val_data, evaluate, stop, bar) -> None:
+        self.folder, self.spec, self.schedule = folder, spec, schedule
+        self.train_data, self.val_data = train_data, val_data
+        self.evaluate, self.stop, self.bar = evaluate, stop, bar
+        self.agent, self.weights, self.clock = spec.build_agent(), spec.build_weights(), _Clock()
+
+    def run(self, state: TrainState, step: int) -> None:
+        """Train from `step` to the end and mark the run done."""
+        started = time.perf_counter()
+        every = [n for n in (self.schedule.log_every, self.schedule.save_every, self.schedule.eval_every) if n]
+        while step < self.spec.steps:
+            boundary = min(self.spec.steps, *(step - step % n + n for n in every))
+            state, reports, step = self._advance(state, step, boundary)
+            if step == boundary:
+                self._report(state, reports, step, time.perf_counter() - started)
+                self._evaluate_and_save(state, step)
+            if self.stop.is_set():
+                path = self.folder.save(state, step)
+                raise Interrupted(f"stopped at update {step}; {path} holds it, and the same command resumes.")
+        self.folder.finish({"step": step, "state_sha256": state_hash(state)})
+
+    def _advance(self, state: TrainState, step: int, boundary: int) -> tuple[TrainState, list, int]:
+        """Run to the boundary in pieces, or until a stop is asked for."""
+        reports = []
+        while step < boundary and not self.stop.is_set():
+            steps = min(self.clock.piece, boundary - step)
+            start = time.perf_counter()
+            state, report = train_chunk(self.agent, self.train_data, self.weights, state, steps, self.spec.batch_size)
+            report = jax.device_get(report)
+            self.clock.record(steps, time.perf_counter() - start)
+            self._check_finite(report)
+            reports.append((steps, report))
+            step += steps
+            self.bar.update(steps)
+        return state, reports, step
+
+    def _check_finite(self, report: ChunkReport) -> None:
+        bad = {name: int(first[first > 0].min()) for name, first in report.first_bad.items() if (first > 0).any()}
+        if not bad:
+            return
+        step = min(bad.values())
+        terms = sorted(name for name, first in bad.items() if first == step)
+        kept = self.folder.checkpoints()
+        advice = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint yet"
+        raise DivergedError(
+            f"run {self.folder.path.name} stopped being finite at update {step} in {', '.join(terms)}; {advice}: "
+            "lower the learning rate or the weight of the Q loss and train again."
+        )
+
+    def _report(self, state: TrainState, reports: list, step: int, seconds: float) -> None:
+        total = sum(steps for steps, _ in reports)
+        held_out = jax.device_get(validate(self.agent, self.val_data, self.weights, state))
+        rows = []
+        for i, seed in enumerate(self.spec.seeds):
+            row: dict[str, Any] = {"step": step, "seed": seed, "seconds": round(seconds, 3)}
+            for name in reports[0][1].mean:
+                row[name] = float(sum(steps * report.mean[name][i] for steps, report in reports) / total)
+            rows.append(row | {name: float(value[i]) for name, value in held_out.items()})
+        self.folder.append_metrics(rows)
+
+    def _evaluate_and_save(self, state: TrainState, step: int) -> None:
+        due, last = self.schedule, step == self.spec.steps
+        if self.evaluate is not None and due.eval_every and (step % due.eval_every == 0 or last):
+            self.folder.add_evals(self.evaluate(state, step))
+        if step % due.save_every == 0 or last:
+            self.folder.save(state, step)

@@ -1,0 +1,172 @@
+"""One run's folder: what is written while it trains, and the lock that keeps a second process out.
+
+`spec.json` · `env.json` · `metrics.jsonl` (then `metrics.parquet`) · `evals.parquet` · `interventions.jsonl` · `ckpt/` ·
+`video/` · `DONE`, written last.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import pandas as pd
+from jaxtyping import PyTree
+
+from workbench import __version__
+from workbench.errors import WorkbenchError
+from workbench.paths import atomic_write, read_json, write_json
+from workbench.store.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from workbench.store.spec import RunSpec
+
+KEPT = 2
+"""Checkpoints kept while training; the newest may be damaged, the one before it then serves."""
+
+EVAL_KEY = ["step", "seed", "m_inf", "n", "verifier", "success_timing", "episode"]
+
+
+class RunFolder:
+    """Paths and writes of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics_file = path / "metrics.jsonl"
+        self.metrics_table = path / "metrics.parquet"
+        self.evals_file = path / "evals.parquet"
+        self.done_file = path / "DONE"
+
+    @classmethod
+    def create(cls, root: Path, spec: RunSpec) -> "RunFolder":
+        """The folder of a spec under `root`, made if it is new."""
+        folder = cls(root / spec.hash)
+        (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)
+        if not (folder.path / "spec.json").exists():
+            write_json(folder.path / "spec.json", spec.to_json())
+        write_json(folder.path / "env.json", environment())
+        return folder
+
+    @property
+    def spec(self) -> RunSpec:
+        """The spec in this folder; raises `WorkbenchError` when there is none."""
+        file = self.path / "spec.json"
+        if not file.exists():
+            raise WorkbenchError(f"{self.path} is not a run folder: it has no spec.json. See `workbench runs`.")
+        return RunSpec.from_json(read_json(file))
+
+    @property
+    def done(self) -> bool:
+        """Whether training finished."""
+        return self.done_file.exists()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from training this run; raises `WorkbenchError` when one already does."""
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise WorkbenchError(f"run {self.path.name} is being trained by another process: wait for it.") from error
+            yield
+
+    def append_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Add rows to `metrics.jsonl` and flush them to disk."""
+        with disk_full_hint(self.path), open(self.metrics_file, "a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rewind(self, step: int) -> None:
+        """Forget metrics and evaluations later than `step`, which will be made again."""
+        if self.metrics_file.exists():
+            rows = [row for row in self.metrics_rows() if row["step"] <= step]
+            with atomic_write(self.metrics_file) as file:
+                file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        evals = self.evals()
+        if len(evals):
+            self._write_evals(evals[evals["step"] <= step])
+
+    def metrics_rows(self) -> list[dict[str, Any]]:
+        """Rows of `metrics.jsonl`; a last line cut short by a kill is left out."""
+        rows = []
+        for line in self.metrics_file.read_text().splitlines() if self.metrics_file.exists() else ():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
+
+    def evals(self) -> pd.DataFrame:
+        """Every evaluated episode so far (empty when there is none)."""
+        return pd.read_parquet(self.evals_file) if self.evals_file.exists() else pd.DataFrame(columns=EVAL_KEY)
+
+    def add_evals(self, rows: pd.DataFrame) -> None:
+        """Add evaluated episodes; those of the same step, seed, cell and number replace the former."""
+        old = self.evals()
+        table = pd.concat([old, rows], ignore_index=True) if len(old) else rows
+        self._write_evals(table.drop_duplicates(EVAL_KEY, keep="last").sort_values(EVAL_KEY, ignore_index=True))
+
+    def _write_evals(self, table: pd.DataFrame) -> None:
+        with disk_full_hint(self.path), atomic_write(self.evals_file) as file:
+            table.to_parquet(file)
+
+    def checkpoints(self) -> list[Path]:
+        """Checkpoint files, oldest first."""
+        return sorted((self.path / "ckpt").glob("*.ckpt"))
+
+    def save(self, state: PyTree, step: int) -> Path:
+        """Write a checkpoint and drop those older than the last `KEPT`."""
+        path = self.path / "ckpt" / f"{step:010d}.ckpt"
+        with disk_full_hint(self.path):
+            save_checkpoint(path, state, spec_hash=self.path.name, step=step)
+        for old in self.checkpoints()[:-KEPT]:
+            old.unlink()
+        return path
+
+    def load_latest(self, like: PyTree) -> tuple[PyTree, int] | None:
+        """The newest checkpoint that is whole, or None; damaged ones are set aside with the suffix `.damaged`."""
+        for path in reversed(self.checkpoints()):
+            try:
+                return load_checkpoint(path, like, spec_hash=self.path.name)
+            except CheckpointError:
+                path.rename(path.with_suffix(".damaged"))
+        return None
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Write the metrics table and, last of all, `DONE`."""
+        with disk_full_hint(self.path), atomic_write(self.metrics_table) as file:
+            pd.DataFrame(self.metrics_rows()).to_parquet(file)
+        write_json(self.done_file, summary)
+
+
+@contextmanager
+def disk_full_hint(path: Path) -> Iterator[None]:
+    """Turn a full disk into one sentence; what was already written stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise WorkbenchError(
+            f"the disk of {path} is full: free some space and run the same command again; it resumes where it stopped."
+        ) from error
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device and git state: what a number's table needs beside it."""
+    packages = ("jax", "jaxlib", "equinox", "optax", "numpy", "ogbench", "mujoco")
+    git = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent)
+    return {
+        "workbench": __version__,
+        "git": git.stdout.strip() or None,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "device": jax.devices()[0].device_kind,
+        "versions": {package: metadata.version(package) for package in packages},
+    }

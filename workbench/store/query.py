@@ -1,0 +1,103 @@
+"""Reading run folders: one record for statistics and figures, and a table of all runs by DuckDB."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.errors import WorkbenchError
+from workbench.paths import read_json, runs_dir
+from workbench.store.folder import RunFolder
+from workbench.store.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """All that statistics and figures read of one run."""
+
+    path: Path
+    spec: RunSpec
+    env: dict[str, Any]
+    metrics: pd.DataFrame
+    evals: pd.DataFrame
+    checkpoints: tuple[Path, ...]
+    done: bool
+
+
+def find_run(name: str, root: Path | None = None) -> RunFolder:
+    """A run folder from its path, its hash, or the beginning of it; raises `WorkbenchError` with what there is."""
+    if (Path(name) / "spec.json").exists():
+        return RunFolder(Path(name))
+    root = root or runs_dir()
+    found = sorted(path.parent for path in root.glob(f"{name}*/spec.json"))
+    if len(found) == 1:
+        return RunFolder(found[0])
+    if found:
+        raise WorkbenchError(f"'{name}' names {len(found)} runs ({', '.join(p.name for p in found)}): write more of it.")
+    raise WorkbenchError(f"no run '{name}' in {root}: `workbench runs` lists what there is.")
+
+
+def read_run(folder: RunFolder) -> RunRecord:
+    """The record of a run, finished or not."""
+    return RunRecord(
+        path=folder.path,
+        spec=folder.spec,
+        env=read_json(folder.path / "env.json"),
+        metrics=pd.DataFrame(folder.metrics_rows()),
+        evals=folder.evals(),
+        checkpoints=tuple(folder.checkpoints()),
+        done=folder.done,
+    )
+
+
+def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
+    """One row a run: hash, task, agent, preset, seeds, steps, done, step reached, best success and its cell.
+
+    `where` is a DuckDB condition on those columns, such as `agent = 'sorl' and success > 0.5`. Success is the mean over
+    episodes and seeds of the last evaluated step's best cell. Raises `WorkbenchError` for a condition DuckDB refuses.
+    """
+    import duckdb
+
+    root = root or runs_dir()
+    rows = [_row(RunFolder(file.parent)) for file in sorted(root.glob("*/spec.json"))]
+    runs = pd.DataFrame(rows, columns=list(_row_columns()))
+    if any(root.glob("*/evals.parquet")):
+        query = """
+            select regexp_extract(filename, '([^/]+)/evals.parquet$', 1) as hash, step as eval_step, m_inf, n,
+                   avg(success::int) as success, count(*) as episodes
+            from read_parquet(?, filename = true, union_by_name = true)
+            group by all
+            qualify row_number() over (partition by hash order by eval_step desc, success desc, n, m_inf) = 1
+        """
+        best = duckdb.execute(query, [str(root / "*" / "evals.parquet")]).df()
+        runs = runs.merge(best, on="hash", how="left")
+    else:
+        runs = runs.assign(eval_step=None, m_inf=None, n=None, success=None, episodes=None)
+    try:
+        return duckdb.sql(f"select * from runs where {where} order by task, agent, preset, hash").df()
+    except duckdb.Error as error:
+        message = str(error).splitlines()[0]
+        raise WorkbenchError(
+            f"DuckDB cannot filter by \"{where}\" ({message}): use the columns {', '.join(runs)}."
+        ) from error
+
+
+def _row_columns() -> tuple[str, ...]:
+    return ("hash", "task", "agent", "preset", "seeds", "steps", "step", "done", "data")
+
+
+def _row(folder: RunFolder) -> dict[str, Any]:
+    spec = folder.spec
+    reached = int(folder.checkpoints()[-1].stem) if folder.checkpoints() else 0
+    return {
+        "hash": folder.path.name,
+        "task": spec.task,
+        "agent": spec.agent,
+        "preset": spec.preset,
+        "seeds": len(spec.seeds),
+        "steps": spec.steps,
+        "step": reached,
+        "done": folder.done,
+        "data": spec.data.kind,
+    }

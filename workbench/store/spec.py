@@ -1,0 +1,130 @@
+"""What defines a run: the spec, its JSON form and the hash that names its folder."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+
+from workbench.agents.base import AbstractAgent
+from workbench.agents.presets import AGENTS, preset
+from workbench.data.catalogue import parse_task
+from workbench.data.dataset import Provenance
+from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.types import LossWeights
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything the final state of a run depends on; equal specs are the same run.
+
+    `settings` are the agent's fixed fields, `weights` the initial loss weights (a number, or one a seed).
+    """
+
+    task: str
+    agent: str
+    preset: str
+    settings: dict[str, Any]
+    weights: dict[str, Any]
+    batch_size: int
+    seeds: tuple[int, ...]
+    steps: int
+    data: Provenance
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values only."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "RunSpec":
+        """Inverse of `to_json`."""
+        return cls(**(value | {"seeds": tuple(value["seeds"]), "data": Provenance(**value["data"])}))
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits; the free text of the provenance does not count."""
+        value = self.to_json()
+        value["data"].pop("detail")
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+    def build_agent(self) -> AbstractAgent:
+        """The agent this spec describes."""
+        if self.agent not in AGENTS:
+            raise UnknownNameError("agent", self.agent, AGENTS)
+        return _from_fields(AGENTS[self.agent](), self.settings)
+
+    def build_weights(self) -> LossWeights:
+        """The initial loss weights."""
+        return LossWeights(**self.weights)
+
+
+def make_spec(
+    task: str,
+    data: Provenance,
+    *,
+    agent: str = "sorl",
+    preset_name: str = "paper",
+    seeds: tuple[int, ...] = (0,),
+    steps: int = 1_000_000,
+    settings: dict[str, Any] | None = None,
+    weights: dict[str, Any] | None = None,
+    batch_size: int | None = None,
+) -> RunSpec:
+    """A spec from a preset; `settings` and `weights` override single fields, by name.
+
+    Raises `WorkbenchError` for a field that does not exist, no seeds, or a weight list that is not one a seed.
+    """
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise WorkbenchError(f"seeds must be one or more different numbers, not {list(seeds)}.")
+    if steps < 1:
+        raise WorkbenchError(f"steps must be at least 1, not {steps}.")
+    chosen = preset(agent, preset_name, _environment(task))
+    for value in (weights or {}).values():
+        if isinstance(value, list | tuple) and len(value) != len(seeds):
+            raise WorkbenchError(f"a weight given as a list needs one value a seed: {len(seeds)}, not {len(value)}.")
+    own_weights = {field.name: round(float(getattr(chosen.weights, field.name)), 9) for field in _fields(LossWeights)}
+    spec = RunSpec(
+        task=task,
+        agent=agent,
+        preset=preset_name,
+        settings=_override(_to_fields(chosen.agent), settings or {}, "agent setting"),
+        weights=_override(own_weights, weights or {}, "loss weight"),
+        batch_size=batch_size or chosen.batch_size,
+        seeds=tuple(seeds),
+        steps=steps,
+        data=data,
+    )
+    spec.build_agent()
+    return spec
+
+
+def _environment(task: str) -> str:
+    return "toy" if task.startswith("toy-") else parse_task(task)[0].environment
+
+
+def _fields(module: Any) -> tuple[dataclasses.Field, ...]:
+    return dataclasses.fields(module)
+
+
+def _override(own: dict[str, Any], changes: dict[str, Any], what: str) -> dict[str, Any]:
+    for name in changes:
+        if name not in own:
+            raise UnknownNameError(what, name, own)
+    return own | changes
+
+
+def _to_fields(module: eqx.Module) -> dict[str, Any]:
+    """Static fields of a module as plain values; nested modules become nested mappings."""
+    values = {field.name: getattr(module, field.name) for field in _fields(module)}
+    return {name: _to_fields(value) if isinstance(value, eqx.Module) else value for name, value in values.items()}
+
+
+def _from_fields(module: Any, values: dict[str, Any]) -> Any:
+    """`module` with fields replaced by `values`, recursively, and its checks run again."""
+    changes = {
+        name: _from_fields(getattr(module, name), value) if isinstance(value, dict) else value
+        for name, value in values.items()
+    }
+    return dataclasses.replace(module, **changes)
