@@ -111,7 +111,9 @@ def train_run(
         if not folder.done:
             state, step = load_or_init(folder, spec, train_data)
             folder.rewind(step)
-            bar = tqdm(total=spec.steps, initial=step, unit="update", desc=f"train {folder.path.name}", disable=not progress)
+            bar = tqdm(
+                total=spec.steps, initial=step, unit="update", desc=f"train {folder.path.name}", disable=not progress
+            )
             with bar:
                 _Loop(folder, spec, schedule, train_data, val_data, evaluate, stop, bar).run(state, step)
     return read_run(folder)

@@ -21,14 +21,14 @@ class EnvironmentSettings:
 
 
 ENVIRONMENTS = {
-    "antmaze-large": EnvironmentSettings(500, 0.99, 1.0, 1),
-    "antmaze-giant": EnvironmentSettings(500, 0.995, 1.0, 1),
-    "humanoidmaze-medium": EnvironmentSettings(100, 0.995, 0.0, 1),
-    "humanoidmaze-large": EnvironmentSettings(500, 0.995, 0.0, 1),
-    "antsoccer-arena": EnvironmentSettings(500, 0.995, 0.0, 4),
-    "cube-single": EnvironmentSettings(10, 0.99, 0.0, 2),
-    "cube-double": EnvironmentSettings(50, 0.99, 0.0, 2),
-    "scene": EnvironmentSettings(100, 0.99, 0.0, 2),
+    "antmaze-large": EnvironmentSettings(500.0, 0.99, 1.0, 1),
+    "antmaze-giant": EnvironmentSettings(500.0, 0.995, 1.0, 1),
+    "humanoidmaze-medium": EnvironmentSettings(100.0, 0.995, 0.0, 1),
+    "humanoidmaze-large": EnvironmentSettings(500.0, 0.995, 0.0, 1),
+    "antsoccer-arena": EnvironmentSettings(500.0, 0.995, 0.0, 4),
+    "cube-single": EnvironmentSettings(10.0, 0.99, 0.0, 2),
+    "cube-double": EnvironmentSettings(50.0, 0.99, 0.0, 2),
+    "scene": EnvironmentSettings(100.0, 0.99, 0.0, 2),
 }
 """The eight environments of the paper (play or navigate data)."""
 

@@ -11,7 +11,15 @@ from jaxtyping import Array, Float, PyTree
 from workbench import losses
 from workbench.agents.base import AbstractAgent, Adam, TrainState, best_of_n, ema
 from workbench.errors import WorkbenchError
-from workbench.flow import deal_steps, euler, euler_dealt_batch, euler_unrolled, interpolate, is_power_of_two
+from workbench.flow import (
+    Shortcut,
+    deal_steps,
+    euler,
+    euler_dealt_batch,
+    euler_unrolled,
+    interpolate,
+    is_power_of_two,
+)
 from workbench.nets import Critic, ShortcutActor
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
 
@@ -48,11 +56,12 @@ class SORL(AbstractAgent):
     r"""Scalable offline RL with shortcut models (Espinosa-Dice et al., NeurIPS 2025).
 
     $$L_\pi = w_{ql} L_{QL} + w_{fm} L_{FM} + w_{sc} L_{SC}, \qquad
-      L_Q = \mathrm{mean}_i (Q_i(x, a) - \mathrm{stopgrad}[r + \gamma\, \mathrm{mask}\, \mathrm{agg}_i \bar Q_i(x', a')])^2$$
+      L_Q = \mathrm{mean}_i (Q_i(x, a) - \mathrm{stopgrad}[y])^2, \qquad
+      y = r + \gamma\, \mathrm{mask}\, \mathrm{agg}_i \bar Q_i(x', a')$$
 
     One update is one critic step, one actor step on the stepped critic, and the EMA of both targets. `m_disc` is the
-    finest training discretisation, `m_btt` the most steps backpropagated through; both are powers of two and fixed per
-    compilation. `pessimism` aggregates the target critics: 0 mean, 1 min. Raises `WorkbenchError` for other step counts.
+    finest training discretisation, `m_btt` the most steps backpropagated through; both are powers of two, fixed when
+    compiled. `pessimism` aggregates the target critics: 0 mean, 1 min. Raises `WorkbenchError` for other counts.
     """
 
     name: ClassVar[str] = "sorl"
@@ -99,7 +108,7 @@ class SORL(AbstractAgent):
         return TrainState(nets=nets, targets=dict(nets), opts=opts, key=key, step=jnp.zeros((), jnp.int32))
 
     def _samples(
-        self, actor: ShortcutActor, x: Float[Array, "batch obs"], act: int, *, key: Key
+        self, actor: Shortcut, x: Float[Array, "batch obs"], act: int, *, key: Key
     ) -> tuple[Float[Array, "batch act"], Float[Array, " batch"]]:
         """Differentiable Euler samples of a batch, m over {1, 2, 4, …, m_btt}, and the m of each row."""
         key_noise, key_m = jax.random.split(key)
@@ -150,7 +159,7 @@ class SORL(AbstractAgent):
             "saturation": saturation,
         }
 
-    def flow_matching_loss(self, actor: ShortcutActor, batch: Batch, *, key: Key) -> Float[Array, ""]:
+    def flow_matching_loss(self, actor: Shortcut, batch: Batch, *, key: Key) -> Float[Array, ""]:
         """Mean flow-matching loss of a batch; t uniform on {0, 1/m_disc, …, 1 − 1/m_disc}."""
         key_noise, key_t = jax.random.split(key)
         a_0 = jax.random.normal(key_noise, batch.a.shape)
@@ -159,9 +168,7 @@ class SORL(AbstractAgent):
         per_row = jax.vmap(lambda a_0, a, t, x: losses.flow_matching(actor, a_0, a, t, h, x, sigma_min=self.sigma_min))
         return jnp.mean(per_row(a_0, batch.a, t, batch.x))
 
-    def self_consistency_loss(
-        self, actor: ShortcutActor, s_target: ShortcutActor, batch: Batch, *, key: Key
-    ) -> Float[Array, ""]:
+    def self_consistency_loss(self, actor: Shortcut, s_target: Shortcut, batch: Batch, *, key: Key) -> Float[Array, ""]:
         """Mean self-consistency loss; 2h over {1, 1/2, …, 2/m_disc}, t uniform on that step size's own grid."""
         key_noise, key_level, key_t = jax.random.split(key, 3)
         rows, levels = len(batch.r), self.m_disc.bit_length() - 1

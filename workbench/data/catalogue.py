@@ -43,17 +43,17 @@ class DatasetInfo:
         return f"{self.environment}-{self.kind}-singletask-task{number}-v0"
 
 
-# environment: (obs, act, evaluation limit)
+# environment: (obs, act, evaluation limit, episodes)
 _MANIPULATION = {
-    "cube-single": (28, 5, 200),
-    "cube-double": (37, 5, 500),
-    "cube-triple": (46, 5, 1000),
-    "cube-quadruple": (55, 5, 1000),
-    "scene": (40, 5, 750),
-    "puzzle-3x3": (55, 5, 500),
-    "puzzle-4x4": (83, 5, 500),
-    "puzzle-4x5": (99, 5, 1000),
-    "puzzle-4x6": (115, 5, 1000),
+    "cube-single": (28, 5, 200, 1000),
+    "cube-double": (37, 5, 500, 1000),
+    "cube-triple": (46, 5, 1000, 3000),
+    "cube-quadruple": (55, 5, 1000, 5000),
+    "scene": (40, 5, 750, 1000),
+    "puzzle-3x3": (55, 5, 500, 1000),
+    "puzzle-4x4": (83, 5, 500, 1000),
+    "puzzle-4x5": (99, 5, 1000, 3000),
+    "puzzle-4x6": (115, 5, 1000, 5000),
 }
 # environment: (obs, act, evaluation limit, {kind: (episodes, rows an episode)})
 _MAZES = {
@@ -65,16 +65,16 @@ _MAZES = {
     "antmaze-giant": (29, 8, 1000, {"navigate": (500, 2001), "stitch": (5000, 201)}),
     "humanoidmaze-medium": (69, 21, 2000, {"navigate": (1000, 2001), "stitch": (5000, 401)}),
     "humanoidmaze-large": (69, 21, 2000, {"navigate": (1000, 2001), "stitch": (5000, 401)}),
-    "humanoidmaze-giant": (69, 21, 4000, {"navigate": (500, 4001), "stitch": (5000, 401)}),
+    "humanoidmaze-giant": (69, 21, 4000, {"navigate": (1000, 4001), "stitch": (10000, 401)}),
     "antsoccer-arena": (42, 8, 1000, {"navigate": (1000, 1001), "stitch": (5000, 201)}),
-    "antsoccer-medium": (42, 8, 1000, {"navigate": (1000, 1001), "stitch": (5000, 201)}),
+    "antsoccer-medium": (42, 8, 1000, {"navigate": (4000, 1001), "stitch": (8000, 501)}),
 }
 
 
 def _build() -> dict[str, DatasetInfo]:
     infos = [
-        DatasetInfo(f"{env}-{kind}-v0", env, kind, obs, act, limit, 1000, 1001)
-        for env, (obs, act, limit) in _MANIPULATION.items()
+        DatasetInfo(f"{env}-{kind}-v0", env, kind, obs, act, limit, episodes, 1001)
+        for env, (obs, act, limit, episodes) in _MANIPULATION.items()
         for kind in ("play", "noisy")
     ]
     infos += [
@@ -100,7 +100,7 @@ def dataset_info(name: str) -> DatasetInfo:
 def parse_task(task: str) -> tuple[DatasetInfo, int]:
     """Split a single-task name into its dataset and task number.
 
-    `cube-single-play-singletask-task2-v0` → (`cube-single-play-v0`, 2). Raises `WorkbenchError` when it is no task name.
+    `cube-single-play-singletask-task2-v0` → (`cube-single-play-v0`, 2). Raises `WorkbenchError` for anything else.
     """
     match = re.fullmatch(r"(?P<data>.+)-singletask-task(?P<number>[1-5])(-v0)?", task)
     if not match:

@@ -85,7 +85,9 @@ def load_checkpoint(path: Path, like: PyTree, *, spec_hash: str | None = None) -
     plain = jax.eval_shape(_without_keys, arrays)
     loaded = eqx.tree_deserialise_leaves(io.BytesIO(payload), plain)
     restored = jax.tree.map(
-        lambda leaf, slot: jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(slot)) if _is_abstract_key(slot) else leaf,
+        lambda leaf, slot: (
+            jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(slot)) if _is_abstract_key(slot) else leaf
+        ),
         loaded,
         arrays,
     )

@@ -72,7 +72,9 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise WorkbenchError(f"run {self.path.name} is being trained by another process: wait for it.") from error
+                raise WorkbenchError(
+                    f"run {self.path.name} is being trained by another process: wait for it."
+                ) from error
             yield
 
     def append_metrics(self, rows: list[dict[str, Any]]) -> None:
@@ -161,7 +163,9 @@ def disk_full_hint(path: Path) -> Iterator[None]:
 def environment() -> dict[str, Any]:
     """Versions, device and git state: what a number's table needs beside it."""
     packages = ("jax", "jaxlib", "equinox", "optax", "numpy", "ogbench", "mujoco")
-    git = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent)
+    git = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent
+    )
     return {
         "workbench": __version__,
         "git": git.stdout.strip() or None,

@@ -34,7 +34,9 @@ def find_run(name: str, root: Path | None = None) -> RunFolder:
     if len(found) == 1:
         return RunFolder(found[0])
     if found:
-        raise WorkbenchError(f"'{name}' names {len(found)} runs ({', '.join(p.name for p in found)}): write more of it.")
+        raise WorkbenchError(
+            f"'{name}' names {len(found)} runs ({', '.join(p.name for p in found)}): write more of it."
+        )
     raise WorkbenchError(f"no run '{name}' in {root}: `workbench runs` lists what there is.")
 
 
@@ -79,7 +81,7 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
     except duckdb.Error as error:
         message = str(error).splitlines()[0]
         raise WorkbenchError(
-            f"DuckDB cannot filter by \"{where}\" ({message}): use the columns {', '.join(runs)}."
+            f'DuckDB cannot filter by "{where}" ({message}): use the columns {", ".join(runs)}.'
         ) from error
 
 

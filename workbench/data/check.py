@@ -1,0 +1,227 @@
+"""Every defect of a dataset file in one report: what is wrong, where, and what to do."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.data.catalogue import DATASETS, DatasetInfo
+from workbench.data.npz import REQUIRED, file_record, open_npz, read_member, read_sidecar, sidecar_path
+from workbench.errors import DatasetError
+
+DEFECT, NOTE = "defect", "note"
+
+ACTION_TOLERANCE = 1e-5
+"""How far beyond ±1 an action may lie: rounding, not a defect."""
+
+_REMAKE = "fetch or make it again"
+_FLOAT_KEYS = ("observations", "actions", "qpos", "qvel")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found. `severity` is `defect` (the file should not be used) or `note` (good to know)."""
+
+    severity: str
+    what: str
+    where: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings on one file."""
+
+    path: Path
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no defect."""
+        return all(finding.severity != DEFECT for finding in self.findings)
+
+
+def check_file(path: Path) -> Report:
+    """Check one dataset file against its format, its environment (known by its name) and its sidecar.
+
+    A file that cannot be opened is a finding as well; a damaged or pickled array leaves the others to be checked.
+    """
+    name = path.stem.removesuffix("-val")
+    info = DATASETS.get(name)
+    findings = list(_check_companions(path, info))
+    arrays, unreadable = _read_all(path)
+    findings += unreadable
+    if arrays is not None:
+        findings += _check_keys(arrays, unreadable, info)
+        for key, array in arrays.items():
+            findings += _check_array(key, array, info)
+        findings += _check_actions(arrays.get("actions"))
+        findings += _check_rows(arrays)
+        findings += _check_episodes(arrays.get("terminals"), _expected_episodes(path, info))
+    return Report(path, tuple(findings))
+
+
+def _check_companions(path: Path, info: DatasetInfo | None) -> Iterator[Finding]:
+    """Name, twin and sidecar."""
+    if info is None:
+        yield Finding(
+            NOTE, f"'{path.stem}' is no name of the catalogue: widths and episode lengths are not checked", "file name",
+            "name the file as in `workbench data list`",
+        )  # fmt: skip
+    twin = path.with_name(path.name.replace("-val.npz", ".npz") if _is_val(path) else f"{path.stem}-val.npz")
+    if not twin.exists():
+        split = "training" if _is_val(path) else "validation"
+        yield Finding(DEFECT, f"the {split} file {twin.name} is missing", str(path.parent), _REMAKE)
+    try:
+        sidecar = read_sidecar(path)
+    except DatasetError as error:
+        yield Finding(DEFECT, str(error), sidecar_path(path).name, "delete it and fetch again")
+        return
+    known = (sidecar or {}).get("files", {}).get(path.name)
+    if known is None:
+        yield Finding(
+            NOTE, "no sidecar records this file: origin unknown, changes cannot be noticed", sidecar_path(path).name,
+            "nothing, or fetch or make it again",
+        )  # fmt: skip
+    elif path.is_file() and (found := file_record(path)) != known:
+        what = f"{found['size']:,} bytes, sha256 {found['sha256'][:12]}, but {known['size']:,} and "
+        yield Finding(DEFECT, f"{what}{known['sha256'][:12]} are recorded", sidecar_path(path).name, _REMAKE)
+
+
+def _read_all(path: Path) -> tuple[dict[str, np.ndarray] | None, list[Finding]]:
+    """The arrays that can be read (None when the file cannot be opened), and a finding for each that cannot."""
+    arrays: dict[str, np.ndarray] = {}
+    findings = []
+    try:
+        with open_npz(path) as archive:
+            for key in archive.files:
+                try:
+                    arrays[key] = read_member(archive, key, path)
+                except DatasetError as error:
+                    findings.append(_from_error(error, key))
+    except DatasetError as error:
+        return None, [_from_error(error, path.name)]
+    return arrays, findings
+
+
+def _from_error(error: DatasetError, where: str) -> Finding:
+    what, _, fix = str(error).rpartition(": ")
+    return Finding(DEFECT, what, where, fix.rstrip("."))
+
+
+def _check_keys(
+    arrays: dict[str, np.ndarray], unreadable: list[Finding], info: DatasetInfo | None
+) -> Iterator[Finding]:
+    present = {*arrays, *(finding.where for finding in unreadable)}
+    needed = [*REQUIRED, "qpos", "qvel"]
+    if info and info.family in ("scene", "puzzle"):
+        needed.append("button_states")
+    for key in needed:
+        if key not in present:
+            use = "" if key in REQUIRED else " (rewards of the single tasks are computed from it)"
+            yield Finding(DEFECT, f"'{key}' is missing{use}", key, _REMAKE)
+
+
+def _check_array(key: str, array: np.ndarray, info: DatasetInfo | None) -> Iterator[Finding]:
+    """Dtype, number of axes, width, and values that are not finite."""
+    wanted, fits = _dtype_rule(key, array.dtype)
+    if not fits:
+        yield Finding(DEFECT, f"dtype is {array.dtype}, not {wanted}", key, f"save it as {wanted}")
+    axes = 1 if key == "terminals" else 2
+    width = {"observations": info.obs, "actions": info.act}.get(key) if info else None
+    if key in (*_FLOAT_KEYS, "terminals", "button_states") and array.ndim != axes:
+        yield Finding(DEFECT, f"has {array.ndim} axes {array.shape}, not {axes}", key, _REMAKE)
+    elif info and width is not None and array.shape[1] != width:
+        what = f"width is {array.shape[1]}, but {info.environment} has {width}"
+        yield Finding(DEFECT, what, key, "this is a file of another environment: use the one that belongs to its name")
+    if array.ndim and np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        bad = np.argwhere(~np.isfinite(array))
+        yield Finding(DEFECT, f"{len(bad):,} values are NaN or infinite", f"{key}, first in row {bad[0][0]}", _REMAKE)
+
+
+def _dtype_rule(key: str, dtype: np.dtype) -> tuple[str, bool]:
+    """The dtype a key should have in words, and whether `dtype` will do."""
+    if key in ("observations", "actions"):
+        return "float32", dtype == np.float32
+    if key in ("qpos", "qvel"):
+        return "float32 or float64", dtype in (np.float32, np.float64)
+    if key == "terminals":
+        return "bool", dtype == np.bool_
+    if key == "button_states":
+        return "an integer type", bool(np.issubdtype(dtype, np.integer))
+    return "", True
+
+
+def _check_actions(actions: np.ndarray | None) -> Iterator[Finding]:
+    if actions is None or not actions.ndim or not np.issubdtype(actions.dtype, np.floating):
+        return
+    beyond = np.isfinite(actions) & (np.abs(actions) > 1 + ACTION_TOLERANCE)
+    if beyond.any():
+        first, worst = np.argwhere(beyond)[0][0], np.abs(actions[beyond]).max()
+        what = f"{beyond.sum():,} values lie outside [-1, 1], up to {worst:.4g} in size"
+        yield Finding(DEFECT, what, f"actions, first in row {first}", "rescale or clip the actions to [-1, 1]")
+
+
+def _check_rows(arrays: dict[str, np.ndarray]) -> Iterator[Finding]:
+    counts = {key: len(array) for key, array in arrays.items() if array.ndim}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{key} {count:,}" for key, count in counts.items())
+        yield Finding(DEFECT, f"the numbers of rows differ: {listed}", "all arrays", _REMAKE)
+
+
+@dataclass(frozen=True)
+class _Episodes:
+    """Number and length that the episodes of a file should have, where they are known."""
+
+    count: int | None
+    rows: int | None
+    source: str
+    severity: str
+
+
+def _expected_episodes(path: Path, info: DatasetInfo | None) -> _Episodes:
+    """From the sidecar of a regenerated set, else the official numbers, which bind only where the sidecar says so."""
+    try:
+        sidecar = read_sidecar(path) or {}
+    except DatasetError:
+        sidecar = {}
+    if sidecar.get("kind") == "regenerated":
+        request: dict[str, Any] = sidecar.get("request", {})
+        count = request.get("val_episodes") if _is_val(path) else sidecar.get("episodes")
+        return _Episodes(count, request.get("rows") or (info.rows if info else None), "its sidecar has", DEFECT)
+    if info is None:
+        return _Episodes(None, None, "", NOTE)
+    count = info.episodes // 10 if _is_val(path) else info.episodes
+    severity = DEFECT if sidecar.get("kind") == "official" else NOTE
+    return _Episodes(count, info.rows, "the official file has", severity)
+
+
+def _check_episodes(terminals: np.ndarray | None, expected: _Episodes) -> Iterator[Finding]:
+    if terminals is None or terminals.ndim != 1:
+        return
+    ends = np.flatnonzero(terminals)
+    if not len(ends):
+        yield Finding(DEFECT, "no row is the end of an episode", "terminals", "set it in the last row of every episode")
+        return
+    if ends[-1] != len(terminals) - 1:
+        what = f"the last row is not the end of an episode (the last end is in row {ends[-1]})"
+        yield Finding(DEFECT, what, f"terminals, row {len(terminals) - 1}", "the file is cut, or an end is not marked")
+    lengths = np.diff(ends, prepend=-1)
+    if (lengths == 1).any():
+        what = f"{(lengths == 1).sum():,} episodes have a single row, which is no transition"
+        where = f"terminals, first in row {ends[lengths == 1][0]}"
+        yield Finding(DEFECT, what, where, "mark only the last row of every episode")
+    if expected.rows is not None and (lengths != expected.rows).any():
+        odd = np.flatnonzero(lengths != expected.rows)
+        what = f"{len(odd):,} of {len(lengths):,} episodes do not have the {expected.rows:,} rows {expected.source}"
+        where = f"terminals, first episode {odd[0]} with {lengths[odd[0]]:,} rows"
+        yield Finding(expected.severity, what, where, _REMAKE)
+    if expected.count is not None and len(lengths) != expected.count:
+        what = f"{len(lengths):,} episodes, but {expected.source} {expected.count:,}"
+        yield Finding(expected.severity, what, "terminals", _REMAKE)
+
+
+def _is_val(path: Path) -> bool:
+    return path.stem.endswith("-val")
