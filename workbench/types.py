@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 Key: TypeAlias = PRNGKeyArray
-Metrics: TypeAlias = dict[str, Float[Array, ""]]
+Metrics: TypeAlias = dict[str, Float[Array, "*seed"]]
 
 VERIFIERS = {"mean": 0.0, "min": 1.0}
 """Names of the common verifiers, as values of `Budget.pessimism`."""

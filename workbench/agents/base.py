@@ -70,7 +70,7 @@ class Adam(eqx.Module):
         """Stepped parameters, new optimiser state, and the gradient's norm before clipping."""
         updates, opt = self._transform.update(grads, opt)
         updates = jax.tree.map(lambda u: -lr * u, updates)
-        return eqx.apply_updates(params, updates), opt, optax.global_norm(grads)
+        return eqx.apply_updates(params, updates), opt, optax.tree.norm(grads)
 
 
 def ema(targets: Any, nets: Any, tau: Float[Array, ""]) -> Any:

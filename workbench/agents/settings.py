@@ -39,16 +39,20 @@ _FAMILY_GUESS = {
     "antsoccer": "antsoccer-arena",
     "cube": "cube-double",
     "puzzle": "scene",
+    "minari": "antmaze-large",
 }
+_TOY = EnvironmentSettings(1.0, 0.99, 0.0, 1, "one step, so the discount does not count")
 
 
 def environment_settings(environment: str) -> EnvironmentSettings:
-    """Settings of an environment such as `cube-single`; others borrow a relative's, marked as a guess in `source`.
+    """Settings of an environment such as `cube-single`; others borrow a relative's, marked as a guess.
 
     Raises `WorkbenchError` when there is no relative.
     """
     if environment in ENVIRONMENTS:
         return ENVIRONMENTS[environment]
+    if environment == "toy":
+        return _TOY
     relative = _FAMILY_GUESS.get(environment.split("-")[0])
     if relative is None:
         raise WorkbenchError(

@@ -31,18 +31,21 @@ def _is_key(leaf: Any) -> bool:
     return eqx.is_array(leaf) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
+def _key_implementations(tree: PyTree) -> dict[str, str]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): str(jax.random.key_impl(leaf)) for path, leaf in leaves if _is_key(leaf)}
+
+
 def _without_keys(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree)
 
 
 def describe(tree: PyTree) -> list[dict[str, Any]]:
-    """Tree path, shape, dtype and, for keys, PRNG implementation of every array (or its abstract shape)."""
-    rows = []
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct):
-            row = {"path": jax.tree_util.keystr(path), "shape": list(leaf.shape), "dtype": str(leaf.dtype)}
-            rows.append(row)
-    return rows
+    """Tree path, shape and dtype of every array (or abstract shape) of a tree."""
+    return [
+        {"path": jax.tree_util.keystr(path), "shape": list(leaf.shape), "dtype": str(leaf.dtype)}
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    ]
 
 
 def state_hash(tree: PyTree) -> str:
@@ -63,6 +66,7 @@ def save_checkpoint(path: Path, state: PyTree, *, spec_hash: str, step: int) -> 
         "spec_hash": spec_hash,
         "step": step,
         "leaves": describe(eqx.filter(state, eqx.is_array)),
+        "prng": _key_implementations(state),
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
     encoded = json.dumps(header).encode()
@@ -84,18 +88,18 @@ def load_checkpoint(path: Path, like: PyTree, *, spec_hash: str | None = None) -
         raise CheckpointError(f"{path} holds other arrays than this agent has: it was written by another version.")
     plain = jax.eval_shape(_without_keys, arrays)
     loaded = eqx.tree_deserialise_leaves(io.BytesIO(payload), plain)
-    restored = jax.tree.map(
-        lambda leaf, slot: (
-            jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(slot)) if _is_abstract_key(slot) else leaf
-        ),
-        loaded,
+    restored = jax.tree_util.tree_map_with_path(
+        lambda path, slot, leaf: _restore_key(leaf, slot, header["prng"].get(jax.tree_util.keystr(path))),
         arrays,
+        loaded,
     )
     return eqx.combine(restored, static), header["step"]
 
 
-def _is_abstract_key(slot: Any) -> bool:
-    return jnp.issubdtype(slot.dtype, jax.dtypes.prng_key)
+def _restore_key(leaf: Any, slot: Any, implementation: str | None) -> Any:
+    if not jnp.issubdtype(slot.dtype, jax.dtypes.prng_key):
+        return leaf
+    return jax.random.wrap_key_data(leaf, impl=implementation)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], bytes]:

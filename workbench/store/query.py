@@ -66,10 +66,12 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
     runs = pd.DataFrame(rows, columns=list(_row_columns()))
     if any(root.glob("*/evals.parquet")):
         query = """
-            select regexp_extract(filename, '([^/]+)/evals.parquet$', 1) as hash, step as eval_step, m_inf, n,
-                   avg(success::int) as success, count(*) as episodes
-            from read_parquet(?, filename = true, union_by_name = true)
-            group by all
+            select * from (
+                select regexp_extract(filename, '([^/]+)/evals.parquet$', 1) as hash, step as eval_step, m_inf, n,
+                       avg(success::int) as success, count(*) as episodes
+                from read_parquet(?, filename = true, union_by_name = true)
+                group by filename, step, m_inf, n
+            )
             qualify row_number() over (partition by hash order by eval_step desc, success desc, n, m_inf) = 1
         """
         best = duckdb.execute(query, [str(root / "*" / "evals.parquet")]).df()

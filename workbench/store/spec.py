@@ -10,8 +10,8 @@ import equinox as eqx
 
 from workbench.agents.base import AbstractAgent
 from workbench.agents.presets import AGENTS, preset
-from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Provenance
+from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.types import LossWeights
 
@@ -80,7 +80,7 @@ def make_spec(
         raise WorkbenchError(f"seeds must be one or more different numbers, not {list(seeds)}.")
     if steps < 1:
         raise WorkbenchError(f"steps must be at least 1, not {steps}.")
-    chosen = preset(agent, preset_name, _environment(task))
+    chosen = preset(agent, preset_name, environment_of(task))
     for value in (weights or {}).values():
         if isinstance(value, list | tuple) and len(value) != len(seeds):
             raise WorkbenchError(f"a weight given as a list needs one value a seed: {len(seeds)}, not {len(value)}.")
@@ -98,10 +98,6 @@ def make_spec(
     )
     spec.build_agent()
     return spec
-
-
-def _environment(task: str) -> str:
-    return "toy" if task.startswith("toy-") else parse_task(task)[0].environment
 
 
 def _fields(module: Any) -> tuple[dataclasses.Field, ...]:

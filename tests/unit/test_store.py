@@ -1,0 +1,188 @@
+"""Specs, checkpoints and run folders: round trips, damage, locks, and the DuckDB list."""
+
+import json
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import pandas as pd
+import pytest
+
+from tests.unit.problems import random_data
+from workbench.agents.sorl import SORL
+from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.store.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, state_hash
+from workbench.store.folder import RunFolder
+from workbench.store.query import find_run, list_runs, read_run
+from workbench.store.spec import RunSpec, make_spec
+from workbench.train import init_seeds
+
+TASK = "cube-single-play-singletask-task2-v0"
+TINY = {"width": 8, "depth": 1, "m_btt": 1, "m_disc": 2}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return random_data()
+
+
+@pytest.fixture(scope="module")
+def spec(data) -> RunSpec:
+    return make_spec(TASK, data.provenance, preset_name="small", steps=10, settings=TINY, seeds=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def state(data, spec):
+    return init_seeds(spec.build_agent(), data, spec.seeds)
+
+
+def test_a_spec_survives_json(spec):
+    again = RunSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert again == spec
+    assert again.hash == spec.hash
+    assert eqx.tree_equal(again.build_agent(), spec.build_agent())
+
+
+def test_the_hash_changes_with_whatever_changes_the_result(data, spec):
+    others = [
+        make_spec(TASK, data.provenance, preset_name="small", steps=10, settings=TINY | {"width": 9}, seeds=(0, 1)),
+        make_spec(TASK, data.provenance, preset_name="small", steps=11, settings=TINY, seeds=(0, 1)),
+        make_spec(TASK, data.provenance, preset_name="small", steps=10, settings=TINY, seeds=(1, 0)),
+        make_spec(TASK, data.provenance, preset_name="small", steps=10, settings=TINY, seeds=(0, 1), weights={"fm": 9}),
+        make_spec(TASK, random_data(seed=1).provenance, preset_name="small", steps=10, settings=TINY, seeds=(0, 1)),
+    ]
+    assert len({spec.hash, *(other.hash for other in others)}) == 6
+
+
+def test_nested_settings_reach_the_agent(data):
+    spec = make_spec(TASK, data.provenance, preset_name="official", steps=1)
+    agent = spec.build_agent()
+    assert isinstance(agent, SORL)
+    assert agent.departures.leak_td
+    assert agent.pessimism == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": {"widht": 3}}, "did you mean width"),
+        ({"weights": {"gama": 3}}, "did you mean gamma"),
+        ({"weights": {"ql": [1.0, 2.0, 3.0]}, "seeds": (0, 1)}, "one value a seed: 2, not 3"),
+        ({"seeds": ()}, "one or more different"),
+        ({"seeds": (1, 1)}, "one or more different"),
+        ({"steps": 0}, "at least 1"),
+        ({"settings": {"m_btt": 3}}, "m_btt=3 cannot be trained"),
+    ],
+)
+def test_bad_specs_are_refused(data, changes, message):
+    with pytest.raises(WorkbenchError, match=message):
+        make_spec(TASK, data.provenance, **changes)
+
+
+def test_unknown_tasks_get_suggestions(data):
+    with pytest.raises(UnknownNameError, match="cube-single-play-v0"):
+        make_spec("cube-singel-play-singletask-task2-v0", data.provenance)
+
+
+def test_a_checkpoint_survives_the_disk(tmp_path, data, spec, state):
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, state, spec_hash="x", step=7)
+    like = eqx.filter_eval_shape(init_seeds, spec.build_agent(), data, spec.seeds)
+    again, step = load_checkpoint(path, like, spec_hash="x")
+    assert step == 7
+    assert state_hash(again) == state_hash(state)
+    assert jax.random.key_impl(again.key) == jax.random.key_impl(state.key)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "other"])
+def test_a_damaged_checkpoint_is_noticed(tmp_path, state, damage):
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, state, spec_hash="x", step=7)
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-50] ^= 1
+    path.write_bytes({"cut": content[:-1], "flip": content, "empty": b"", "other": b"PK\x03\x04" * 99}[damage])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_checkpoint(path, state)
+
+
+def test_a_checkpoint_of_another_run_or_shape_is_refused(tmp_path, data, state):
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, state, spec_hash="x", step=7)
+    with pytest.raises(CheckpointError, match="belongs to run x"):
+        load_checkpoint(path, state, spec_hash="y")
+    with pytest.raises(CheckpointError, match="other arrays"):
+        load_checkpoint(path, init_seeds(SORL(width=9, depth=1), data, (0, 1)))
+
+
+def test_hash_sees_every_bit(state):
+    changed = eqx.tree_at(lambda s: s.step, state, state.step.at[0].add(1))
+    assert state_hash(changed) != state_hash(state)
+
+
+def test_the_newest_whole_checkpoint_is_used(tmp_path, spec, state):
+    folder = RunFolder.create(tmp_path, spec)
+    for step in (1, 2, 3):
+        folder.save(eqx.tree_at(lambda s: s.step, state, jnp.full(2, step)), step)
+    assert [path.stem for path in folder.checkpoints()] == ["0000000002", "0000000003"]
+    newest = folder.checkpoints()[-1]
+    newest.write_bytes(newest.read_bytes()[:100])
+    found = folder.load_latest(state)
+    assert found is not None
+    assert found[1] == 2
+    assert int(found[0].step[0]) == 2
+
+
+def test_a_second_process_is_kept_out(tmp_path, spec):
+    folder = RunFolder.create(tmp_path, spec)
+    with folder.lock(), pytest.raises(WorkbenchError, match="being trained by another"), RunFolder(folder.path).lock():
+        pass
+
+
+def test_rewinding_forgets_what_came_later(tmp_path, spec):
+    folder = RunFolder.create(tmp_path, spec)
+    folder.append_metrics([{"step": step, "seed": 0, "loss": 1.0} for step in (5, 10, 15)])
+    with open(folder.metrics_file, "a") as file:
+        file.write('{"step": 20, "se')  # the last line of a killed process
+    folder.add_evals(_evals([5, 15], success=True))
+    folder.rewind(10)
+    assert [row["step"] for row in folder.metrics_rows()] == [5, 10]
+    assert list(folder.evals()["step"]) == [5]
+
+
+def _evals(steps: list[int], *, success: bool) -> pd.DataFrame:
+    cell = {"seed": 0, "m_inf": 1, "n": 1, "verifier": "mean", "success_timing": "post", "episode": 0}
+    return pd.DataFrame([{"step": step, **cell, "success": success} for step in steps])
+
+
+def test_evaluating_again_replaces_the_episodes(tmp_path, spec):
+    folder = RunFolder.create(tmp_path, spec)
+    folder.add_evals(_evals([5], success=False))
+    folder.add_evals(_evals([5], success=True))
+    assert folder.evals()["success"].tolist() == [True]
+
+
+def test_runs_are_listed_and_filtered(tmp_path, spec, data):
+    folder = RunFolder.create(tmp_path, spec)
+    other = RunFolder.create(tmp_path, make_spec(TASK, data.provenance, steps=3))
+    assert len(list_runs(root=tmp_path)) == 2
+    folder.add_evals(_evals([5], success=False))
+    folder.add_evals(_evals([9], success=True))
+    table = list_runs("success > 0.5", root=tmp_path)
+    assert table["hash"].tolist() == [folder.path.name]
+    assert table["eval_step"].tolist() == [9]
+    assert list_runs("preset = 'paper'", root=tmp_path)["hash"].tolist() == [other.path.name]
+    with pytest.raises(WorkbenchError, match="use the columns hash, task"):
+        list_runs("sucess > 1", root=tmp_path)
+
+
+def test_runs_are_found_by_the_start_of_their_hash(tmp_path, spec):
+    folder = RunFolder.create(tmp_path, spec)
+    assert find_run(folder.path.name[:5], tmp_path).path == folder.path
+    assert find_run(str(folder.path)).path == folder.path
+    with pytest.raises(WorkbenchError, match="no run 'zzz'"):
+        find_run("zzz", tmp_path)
+    record = read_run(folder)
+    assert record.spec == spec
+    assert not record.done

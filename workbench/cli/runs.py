@@ -1,0 +1,25 @@
+"""The list of runs, filtered by DuckDB."""
+
+from dataclasses import dataclass
+
+from workbench.cli.report import show
+from workbench.paths import runs_dir
+
+
+@dataclass(frozen=True)
+class Runs:
+    """List the runs on disk: what they are, how far they got, and the success of their best cell."""
+
+    where: str = "true"
+    """DuckDB condition on the columns, such as "agent = 'sorl' and success > 0.5"."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self) -> int:
+        """Print one row a run."""
+        from workbench.store.query import list_runs
+
+        table = list_runs(self.where)
+        rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+        show(rows, self.json, f"runs folder: {runs_dir()}")
+        return 0

@@ -1,0 +1,110 @@
+"""Training from the command line: a spec from a preset, resumed when the same command is given again."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from workbench.cli.report import show
+from workbench.errors import WorkbenchError
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Loss weights and rates that replace the preset's."""
+
+    ql: float | None = None
+    """Weight of the Q loss."""
+    fm: float | None = None
+    """Weight of the flow-matching loss."""
+    sc: float | None = None
+    """Weight of the self-consistency loss."""
+    gamma: float | None = None
+    """Discount, in [0, 1]."""
+    tau: float | None = None
+    """Rate of the target networks, in (0, 1]."""
+    lr: float | None = None
+    """Learning rate of Adam."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an agent on a task; the same command resumes an interrupted run and returns at once for a finished one.
+
+    The run's folder is named by a hash of everything its result depends on.
+    """
+
+    task: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]
+    """Such as cube-single-play-singletask-task2-v0, toy:eight_gaussians, or minari:D4RL/pen/human-v2."""
+    agent: str = "sorl"
+    """Name of the agent."""
+    preset: str = "paper"
+    """paper, official or small."""
+    steps: int = 1_000_000
+    """Updates."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds, trained together as one program."""
+    batch_size: int | None = None
+    """Transitions a batch; by default the preset's."""
+    weights: Weights = Weights()
+    set: tuple[str, ...] = ()
+    """Agent settings that replace the preset's, such as width=256 m_btt=2."""
+    data: Path | None = None
+    """Training npz file; by default the official one on disk, else the largest regenerated one."""
+    log_every: int = 500
+    """Updates between two rows of metrics."""
+    save_every: int = 5_000
+    """Updates between two checkpoints: the most a kill can cost."""
+    eval_every: int = 0
+    """Updates between two evaluations; 0 never."""
+    m_inf: tuple[int, ...] = (1, 2, 4, 8)
+    """Step counts of those evaluations, each with one candidate."""
+    episodes: int = 50
+    """Episodes of each."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self) -> int:
+        """Train and print the last row of metrics."""
+        from workbench.compile_cache import enable_compile_cache
+
+        enable_compile_cache()
+        from workbench.data.load import load_data
+        from workbench.experiments import Schedule, evaluator, train_run
+        from workbench.store.spec import make_spec
+
+        train_data, val_data = load_data(self.task, self.data)
+        spec = make_spec(
+            self.task,
+            train_data.provenance,
+            agent=self.agent,
+            preset_name=self.preset,
+            seeds=self.seeds,
+            steps=self.steps,
+            settings=_assignments(self.set),
+            weights={name: value for name, value in asdict(self.weights).items() if value is not None},
+            batch_size=self.batch_size,
+        )
+        schedule = Schedule(self.log_every, self.save_every, self.eval_every)
+        evaluate = evaluator(spec, self.m_inf, (1,), episodes=self.episodes) if self.eval_every else None
+        record = train_run(spec, train_data, val_data, schedule=schedule, evaluate=evaluate)
+        last = record.metrics[record.metrics["step"] == record.metrics["step"].max()]
+        rows: list[dict[str, Any]] = [{"run": str(record.path), **row} for row in last.to_dict("records")]
+        show([{str(k): v for k, v in row.items()} for row in rows], self.json)
+        return 0
+
+
+def _assignments(texts: tuple[str, ...]) -> dict[str, Any]:
+    """`width=256` as {"width": 256}; raises `WorkbenchError` for anything else."""
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise WorkbenchError(f"--set takes NAME=VALUE with a number, true or false as value, not '{text}'.")
+    return values

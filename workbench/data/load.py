@@ -1,0 +1,37 @@
+"""One entry for every kind of task name: OGBench single tasks, toy distributions, Minari datasets."""
+
+from pathlib import Path
+
+from workbench.data.dataset import Dataset
+
+TOY_ROWS = 20_000
+
+
+def load_data(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
+    """Training and validation data of a task.
+
+    `cube-single-play-singletask-task2-v0` (OGBench; `path` names another file), `toy:eight_gaussians`,
+    `minari:D4RL/pen/human-v2`. Raises `WorkbenchError` for names and files that do not exist.
+    """
+    kind, _, name = task.partition(":")
+    if kind == "toy" and name:
+        from workbench.data.toy import make_toy
+
+        return make_toy(name, rows=TOY_ROWS, seed=0)
+    if kind == "minari" and name:
+        from workbench.data.minari_files import load_minari
+
+        return load_minari(name)
+    from workbench.data.ogbench_files import load_task
+
+    return load_task(task, path)
+
+
+def environment_of(task: str) -> str:
+    """The environment whose settings a task takes: `cube-single`, `toy`, or `minari`."""
+    kind, _, name = task.partition(":")
+    if name and kind in ("toy", "minari"):
+        return kind
+    from workbench.data.catalogue import parse_task
+
+    return parse_task(task)[0].environment
