@@ -58,7 +58,7 @@ def stop_request() -> Iterator[threading.Event]:
 
     def request(number: int, _: Any) -> None:
         event.set()
-        signal.signal(number, former[number])
+        signal.signal(number, former[signal.Signals(number)])
 
     for number in former:
         signal.signal(number, request)
@@ -96,7 +96,7 @@ def train_run(
     train_data: Dataset,
     val_data: Dataset,
     *,
-    schedule: Schedule = Schedule(),  # noqa: B008  (frozen)
+    schedule: Schedule = Schedule(),
     root: Path | None = None,
     progress: bool = True,
     evaluate: Callable[[TrainState, int], Any] | None = None,

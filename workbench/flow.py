@@ -30,7 +30,7 @@ def interpolate(a_0: Action, a_1: Action, t: Scalar, *, sigma_min: float = 0.0) 
 def self_consistency_target(s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"]) -> Action:
     r"""What one step of size 2h should predict: the mean of two steps of size h.
 
-    $$\tfrac12\big[s(a_t, t, h \mid x) + s(a_{t+h}, t+h, h \mid x)\big], \qquad a_{t+h} = a_t + h\, s(a_t, t, h \mid x)$$
+    $$\tfrac12\big[s(a_t, t, h \mid x) + s(a_{t+h}, t+h, h \mid x)\big], \quad a_{t+h} = a_t + h\, s(a_t, t, h \mid x)$$
 
     Self-consistency loss of SORL. Requires t + 2h ≤ 1. Gradients stop here.
     """

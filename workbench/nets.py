@@ -12,7 +12,7 @@ def _linear(inputs: int, outputs: int, *, key: Key) -> eqx.nn.Linear:
     """A linear layer with variance-scaling(1, fan_avg, uniform) weights and zero bias."""
     layer = eqx.nn.Linear(inputs, outputs, key=key)
     weight = jax.nn.initializers.glorot_uniform()(key, (outputs, inputs), layer.weight.dtype)
-    return eqx.tree_at(lambda lin: (lin.weight, lin.bias), layer, (weight, jnp.zeros_like(layer.bias)))
+    return eqx.tree_at(lambda lin: (lin.weight, lin.bias), layer, (weight, jnp.zeros(outputs)))
 
 
 class MLP(eqx.Module):
@@ -61,20 +61,21 @@ class Critic(eqx.Module):
     With `sees_steps` the number of Euler steps that made the action is one more raw input, as in the released code.
     """
 
-    mlps: MLP
+    mlps: tuple[MLP, ...]
     sees_steps: bool = eqx.field(static=True)
 
     def __init__(
         self, obs: int, act: int, *, width: int, depth: int, ensemble: int = 2, sees_steps: bool = False, key: Key
     ) -> None:
-        def make(key: Key) -> MLP:
-            return MLP(obs + act + sees_steps, 1, width=width, depth=depth, layer_norm=True, key=key)
-
-        self.mlps = eqx.filter_vmap(make)(jax.random.split(key, ensemble))
+        # Separate networks, not one with a leading axis: batched products measured 1.1 to 1.5 times slower on CPU.
+        self.mlps = tuple(
+            MLP(obs + act + sees_steps, 1, width=width, depth=depth, layer_norm=True, key=key_member)
+            for key_member in jax.random.split(key, ensemble)
+        )
         self.sees_steps = sees_steps
 
     def __call__(
         self, x: Float[Array, " obs"], a: Float[Array, " act"], m: Float[Array, ""] | None = None
     ) -> Float[Array, " ens"]:
         v = jnp.concatenate([x, a, m[None]] if self.sees_steps and m is not None else [x, a])
-        return eqx.filter_vmap(lambda mlp: mlp(v)[0])(self.mlps)
+        return jnp.stack([mlp(v)[0] for mlp in self.mlps])

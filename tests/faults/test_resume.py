@@ -20,7 +20,7 @@ STEPS, SAVE = 400, 40
 SETTINGS = {"width": 16, "depth": 1, "m_btt": 2, "m_disc": 4}
 SCHEDULE = Schedule(log_every=20, save_every=SAVE)
 
-PROGRAM = f"""
+PROGRAM = """
 import time
 from pathlib import Path
 import sys

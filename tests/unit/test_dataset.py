@@ -59,8 +59,7 @@ def test_a_valid_last_row_is_refused():
 
 @pytest.mark.parametrize(("which", "label"), [(0, "observations"), (1, "actions"), (2, "rewards")])
 def test_nan_is_refused_with_its_row(which, label):
-    arrays = list(rows())
-    arrays[which] = arrays[which].copy()
-    arrays[which][5] = np.nan
+    x, a, r, mask, valid = rows()
+    (x, a, r)[which][5] = np.nan
     with pytest.raises(DatasetError, match=f"in its {label}, first in row 5"):
-        Dataset.build(*arrays, HERE)
+        Dataset.build(x, a, r, mask, valid, HERE)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.agents.base import TrainState
-from workbench.agents.presets import AGENTS, PRESETS, preset
+from workbench.agents.presets import PRESETS, preset
 from workbench.agents.settings import ENVIRONMENTS
 from workbench.agents.sorl import SORL, Departures
 from workbench.errors import UnknownNameError, WorkbenchError
@@ -38,6 +38,12 @@ def make(**departures) -> SORL:
 @eqx.filter_jit
 def update(agent: SORL, state: TrainState, batch: Batch, weights: LossWeights):
     return agent.update(state, batch, weights)
+
+
+def sorl(name: str, environment: str) -> SORL:
+    agent = preset("sorl", name, environment).agent
+    assert isinstance(agent, SORL)
+    return agent
 
 
 def start(agent: SORL, batch: Batch):
@@ -147,8 +153,7 @@ def test_ema_reads_parameters_before_or_after_the_update(batch):
 
 
 def test_official_turns_every_departure_on_and_paper_none():
-    official = preset("sorl", "official", "cube-single").agent.departures
-    paper = preset("sorl", "paper", "cube-single").agent.departures
+    official, paper = (sorl(name, "cube-single").departures for name in ("official", "paper"))
     names = [field.name for field in dataclasses.fields(Departures)]
     assert all(getattr(official, name) for name in names)
     assert not any(getattr(paper, name) for name in names)
@@ -158,10 +163,9 @@ def test_official_turns_every_departure_on_and_paper_none():
 @pytest.mark.parametrize("environment", sorted(ENVIRONMENTS))
 def test_presets_take_the_environment_table(name, environment):
     chosen = preset("sorl", name, environment)
-    assert isinstance(chosen.agent, AGENTS["sorl"])
     if name != "small":
         assert float(chosen.weights.ql) == ENVIRONMENTS[environment].ql
-    assert chosen.agent.pessimism == ENVIRONMENTS[environment].pessimism
+    assert sorl(name, environment).pessimism == ENVIRONMENTS[environment].pessimism
 
 
 def test_unknown_presets_get_suggestions():

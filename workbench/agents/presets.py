@@ -9,9 +9,6 @@ from workbench.agents.sorl import SORL, Departures
 from workbench.errors import UnknownNameError
 from workbench.types import LossWeights
 
-AGENTS: dict[str, type[AbstractAgent]] = {"sorl": SORL}
-"""Every agent by name."""
-
 
 @dataclass(frozen=True)
 class Preset:

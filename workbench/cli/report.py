@@ -3,9 +3,12 @@
 import json as json_module
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def show(rows: list[dict], json: bool, title: str = "") -> None:
@@ -33,6 +36,11 @@ def show(rows: list[dict], json: bool, title: str = "") -> None:
             for cell, width, number in zip(line, widths, right, strict=True)
         ]
         print("  ".join(padded).rstrip())
+
+
+def records(table: "pd.DataFrame") -> list[dict]:
+    """The rows of a table as plain values; missing ones are None."""
+    return json_module.loads(table.to_json(orient="records") or "[]")
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

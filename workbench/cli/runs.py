@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workbench.cli.report import show
+from workbench.cli.report import records, show
 from workbench.paths import runs_dir
 
 
@@ -19,7 +19,5 @@ class Runs:
         """Print one row a run."""
         from workbench.store.query import list_runs
 
-        table = list_runs(self.where)
-        rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-        show(rows, self.json, f"runs folder: {runs_dir()}")
+        show(records(list_runs(self.where)), self.json, f"runs folder: {runs_dir()}")
         return 0

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from workbench.cli.report import show
+from workbench.cli.report import records, show
 from workbench.errors import WorkbenchError
 
 
@@ -91,8 +91,8 @@ class Train:
         evaluate = evaluator(spec, self.m_inf, (1,), episodes=self.episodes) if self.eval_every else None
         record = train_run(spec, train_data, val_data, schedule=schedule, evaluate=evaluate)
         last = record.metrics[record.metrics["step"] == record.metrics["step"].max()]
-        rows: list[dict[str, Any]] = [{"run": str(record.path), **row} for row in last.to_dict("records")]
-        show([{str(k): v for k, v in row.items()} for row in rows], self.json)
+        rows = [{"run": str(record.path), **row} for row in records(last)]
+        show(rows, self.json)
         return 0
 
 

@@ -10,24 +10,24 @@ from workbench.stats import wilson
 
 
 def success_table(evals: pd.DataFrame) -> pd.DataFrame:
-    """Success of each (m_inf, n) cell: rate, Wilson 95 % interval and number of episodes, all seeds together."""
+    """Each (m_inf, n) cell: success rate with its Wilson 95 % interval, episodes, mean return, length and act_ms.
+
+    Episodes of all seeds are taken together.
+    """
     rows = []
-    for (m_inf, n), cell in evals.groupby(["m_inf", "n"]):
-        k, episodes = int(cell["success"].sum()), len(cell)
-        low, high = wilson(k, episodes)
-        rows.append(
-            {
-                "m_inf": m_inf,
-                "n": n,
-                "success": k / episodes,
-                "low": low,
-                "high": high,
-                "episodes": episodes,
-                "mean_length": cell["length"].mean(),
-                "act_ms": cell["act_ms"].mean(),
-            }
-        )
+    for m_inf in np.unique(evals["m_inf"]):
+        for n in np.unique(evals["n"]):
+            cell = evals.query("m_inf == @m_inf and n == @n")
+            if len(cell):
+                rows.append({"m_inf": int(m_inf), "n": int(n), **_summary(cell)})
     return pd.DataFrame(rows)
+
+
+def _summary(cell: pd.DataFrame) -> dict[str, float]:
+    k, episodes = int(cell["success"].to_numpy().sum()), len(cell)
+    low, high = wilson(k, episodes)
+    means = {name: float(cell[name].to_numpy().mean()) for name in ("return", "length", "act_ms")}
+    return {"success": k / episodes, "low": low, "high": high, "episodes": episodes, **means}
 
 
 @styled()
@@ -52,7 +52,7 @@ def scaling(table: pd.DataFrame, title: str = "") -> Figure:
 def _lines(axes: Axes, table: pd.DataFrame, x: str, line: str, symbol: str) -> None:
     values = sorted(table[line].unique())
     for i, value in enumerate(values):
-        cells = table[table[line] == value].sort_values(x)
+        cells = table.loc[table[line] == value].sort_values(by=x)
         shift = 1 + 0.05 * (i - (len(values) - 1) / 2)  # keeps the bars of different lines apart
         error = np.abs(cells[["low", "high"]].to_numpy().T - cells["success"].to_numpy()) * 100
         axes.errorbar(

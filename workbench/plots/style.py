@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ SERIES = [
 GREY = "#666666"
 
 
-def series(i: int) -> dict:
+def series(i: int) -> dict[str, Any]:
     """Keyword arguments that draw the i-th line of a plot."""
     colour, dash, marker = SERIES[i % len(SERIES)]
     return {"color": colour, "linestyle": dash, "marker": marker, "markersize": 3.2, "linewidth": 1.2}
@@ -44,9 +44,9 @@ def legend_above(axes: Axes, columns: int) -> None:
 @contextmanager
 def paper_style(height: float = 2.2) -> Iterator[None]:
     """Matplotlib settings of a NeurIPS figure of full width, `height` inches high; fonts embedded, ids fixed."""
-    settings = bundles.neurips2024(usetex=False)
-    settings = settings | {
-        "figure.figsize": (settings["figure.figsize"][0], height),
+    sizes = bundles.neurips2024(usetex=False)
+    settings: Any = sizes | {
+        "figure.figsize": (sizes["figure.figsize"][0], height),
         "font.family": "serif",
         "font.serif": ["STIXGeneral"],
         "mathtext.fontset": "stix",

@@ -1,7 +1,7 @@
 """One run's folder: what is written while it trains, and the lock that keeps a second process out.
 
-`spec.json` · `env.json` · `metrics.jsonl` (then `metrics.parquet`) · `evals.parquet` · `interventions.jsonl` · `ckpt/` ·
-`video/` · `DONE`, written last.
+`spec.json` · `env.json` · `metrics.jsonl` (then `metrics.parquet`) · `evals.parquet` · `ckpt/` · `video/` · and last of
+all `DONE`.
 """
 
 import errno
@@ -92,7 +92,7 @@ class RunFolder:
                 file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
         evals = self.evals()
         if len(evals):
-            self._write_evals(evals[evals["step"] <= step])
+            self._write_evals(evals.query("step <= @step"))
 
     def metrics_rows(self) -> list[dict[str, Any]]:
         """Rows of `metrics.jsonl`; a last line cut short by a kill is left out."""

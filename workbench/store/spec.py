@@ -9,7 +9,7 @@ from typing import Any
 import equinox as eqx
 
 from workbench.agents.base import AbstractAgent
-from workbench.agents.presets import AGENTS, preset
+from workbench.agents.presets import preset
 from workbench.data.dataset import Provenance
 from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
@@ -51,9 +51,7 @@ class RunSpec:
 
     def build_agent(self) -> AbstractAgent:
         """The agent this spec describes."""
-        if self.agent not in AGENTS:
-            raise UnknownNameError("agent", self.agent, AGENTS)
-        return _from_fields(AGENTS[self.agent](), self.settings)
+        return _from_fields(preset(self.agent, self.preset, environment_of(self.task)).agent, self.settings)
 
     def build_weights(self) -> LossWeights:
         """The initial loss weights."""
