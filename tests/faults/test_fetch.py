@@ -15,8 +15,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from flaky_server import FlakyServer
 
+from tests.faults.flaky_server import FlakyServer
 from workbench.cli.main import main
 from workbench.data import download
 from workbench.data.download import Patience

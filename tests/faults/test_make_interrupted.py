@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from workbench.data.make import make_dataset, run, shards
-from workbench.data.make.guards import only_one
 from workbench.data.make.shards import Shard, write_shard
 from workbench.data.make.workers import run_jobs
 from workbench.errors import WorkbenchError
+from workbench.guards import only_one
 
 CUBE = "cube-single-play-v0"
 SMALL: dict[str, Any] = {"episodes": 6, "val_episodes": 2, "rows": 100, "workers": 1, "progress": False}
@@ -122,5 +122,8 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_shards(tmp_path, monkeypatch)
 
 
 def test_a_second_process_is_told_to_wait(tmp_path):
-    with only_one(tmp_path, CUBE), pytest.raises(WorkbenchError, match="another process is making"):
+    with (
+        only_one(tmp_path / f".{CUBE}.lock", f"making '{CUBE}'"),
+        pytest.raises(WorkbenchError, match="another process is making"),
+    ):
         make_dataset(CUBE, **SMALL, folder=tmp_path)

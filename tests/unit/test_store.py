@@ -136,7 +136,11 @@ def test_the_newest_whole_checkpoint_is_used(tmp_path, spec, state):
 
 def test_a_second_process_is_kept_out(tmp_path, spec):
     folder = RunFolder.create(tmp_path, spec)
-    with folder.lock(), pytest.raises(WorkbenchError, match="being trained by another"), RunFolder(folder.path).lock():
+    with (
+        folder.lock(),
+        pytest.raises(WorkbenchError, match="another process is training this run"),
+        RunFolder(folder.path).lock(),
+    ):
         pass
 
 

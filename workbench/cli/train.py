@@ -90,7 +90,7 @@ class Train:
         schedule = Schedule(self.log_every, self.save_every, self.eval_every)
         evaluate = evaluator(spec, self.m_inf, (1,), episodes=self.episodes) if self.eval_every else None
         record = train_run(spec, train_data, val_data, schedule=schedule, evaluate=evaluate)
-        last = record.metrics[record.metrics["step"] == record.metrics["step"].max()]
+        last = record.metrics.tail(len(spec.seeds))
         rows = [{"run": str(record.path), **row} for row in records(last)]
         show(rows, self.json)
         return 0

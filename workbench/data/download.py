@@ -1,7 +1,6 @@
 """One file from one host: continued where it was cut, retried with growing pauses, renamed only when it is whole."""
 
 import contextlib
-import errno
 import os
 import shutil
 import sys
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from workbench import __version__
 from workbench.errors import DatasetError
+from workbench.guards import is_full_disk
 from workbench.paths import read_json, sync_folder, write_json
 
 _BLOCK = 1 << 18
@@ -196,7 +196,7 @@ def _write(write: Callable[[bytes], Any], block: bytes, path: Path) -> None:
     try:
         written = write(block)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             raise _no_space(path, len(block)) from error
         raise
     if written < len(block):

@@ -1,8 +1,6 @@
 """The official files: downloaded from the first host that delivers, verified, and recorded in a sidecar."""
 
-import contextlib
-import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +10,7 @@ from workbench.data.catalogue import dataset_info
 from workbench.data.download import HostError, Patience, download, tell
 from workbench.data.npz import file_record, read_sidecar, sidecar_path, verify_npz
 from workbench.errors import DatasetError
+from workbench.guards import only_one
 from workbench.paths import data_dir, write_json
 
 DEFAULT_MIRRORS = (
@@ -42,7 +41,7 @@ def fetch(
     folder = folder or data_dir() / "official"
     target = folder / f"{info.name}.npz"
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder, info.name):
+    with only_one(folder / f".{info.name}.lock", f"downloading '{info.name}'"):
         sidecar = read_sidecar(target) or _new_sidecar(info.name)
         recorded = dict(sidecar["files"])
         hosts = list(mirrors)
@@ -110,16 +109,3 @@ def _new_sidecar(name: str) -> dict[str, Any]:
         "detail": "found in the folder",
         "versions": {"sorl-workbench": __version__},
     }
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path, name: str) -> Iterator[None]:
-    """Hold the set's lock, which the system releases when this process ends, however it ends."""
-    with open(folder / f".{name}.lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DatasetError(
-                f"another process is downloading '{name}' to {folder}: wait until it has finished, then ask again."
-            ) from None
-        yield

@@ -50,7 +50,8 @@ def learning_curve(metrics: pd.DataFrame, title: str = "") -> Figure:
 
 def _line(axes: Axes, metrics: pd.DataFrame, name: str, i: int, label: str) -> None:
     steps, values = per_step(metrics, name)
-    style = series(i) | {"marker": ""}
+    style = series(i)
+    style["marker"] = ""
     axes.plot(steps, values.mean(1), label=label, **style)
     if values.shape[1] > 1:
         axes.fill_between(steps, values.min(1), values.max(1), color=style["color"], alpha=0.2, linewidth=0)

@@ -4,14 +4,11 @@
 all `DONE`.
 """
 
-import errno
-import fcntl
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from jaxtyping import PyTree
 
 from workbench import __version__
 from workbench.errors import WorkbenchError
+from workbench.guards import full_disk_explained, only_one
 from workbench.paths import atomic_write, read_json, write_json
 from workbench.store.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from workbench.store.spec import RunSpec
@@ -65,21 +63,16 @@ class RunFolder:
         """Whether training finished."""
         return self.done_file.exists()
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Keep other processes from training this run; raises `WorkbenchError` when one already does."""
-        with open(self.path / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise WorkbenchError(
-                    f"run {self.path.name} is being trained by another process: wait for it."
-                ) from error
-            yield
+        return only_one(self.path / ".lock", "training this run")
+
+    def _disk(self) -> AbstractContextManager[None]:
+        return full_disk_explained(self.path, "it resumes from the last checkpoint")
 
     def append_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Add rows to `metrics.jsonl` and flush them to disk."""
-        with disk_full_hint(self.path), open(self.metrics_file, "a") as file:
+        with self._disk(), open(self.metrics_file, "a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
             file.flush()
             os.fsync(file.fileno())
@@ -115,7 +108,7 @@ class RunFolder:
         self._write_evals(table.drop_duplicates(EVAL_KEY, keep="last").sort_values(EVAL_KEY, ignore_index=True))
 
     def _write_evals(self, table: pd.DataFrame) -> None:
-        with disk_full_hint(self.path), atomic_write(self.evals_file) as file:
+        with self._disk(), atomic_write(self.evals_file) as file:
             table.to_parquet(file)
 
     def checkpoints(self) -> list[Path]:
@@ -125,7 +118,7 @@ class RunFolder:
     def save(self, state: PyTree, step: int) -> Path:
         """Write a checkpoint and drop those older than the last `KEPT`."""
         path = self.path / "ckpt" / f"{step:010d}.ckpt"
-        with disk_full_hint(self.path):
+        with self._disk():
             save_checkpoint(path, state, spec_hash=self.path.name, step=step)
         for old in self.checkpoints()[:-KEPT]:
             old.unlink()
@@ -142,22 +135,9 @@ class RunFolder:
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the metrics table and, last of all, `DONE`."""
-        with disk_full_hint(self.path), atomic_write(self.metrics_table) as file:
+        with self._disk(), atomic_write(self.metrics_table) as file:
             pd.DataFrame(self.metrics_rows()).to_parquet(file)
         write_json(self.done_file, summary)
-
-
-@contextmanager
-def disk_full_hint(path: Path) -> Iterator[None]:
-    """Turn a full disk into one sentence; what was already written stays."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise WorkbenchError(
-            f"the disk of {path} is full: free some space and run the same command again; it resumes where it stopped."
-        ) from error
 
 
 def environment() -> dict[str, Any]:

@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from workbench.data.catalogue import dataset_info
 from workbench.data.make.episodes import Collector, collect_episode, episode_rng
-from workbench.data.make.guards import full_disk_explained, only_one
 from workbench.data.make.record import is_made, write_set
 from workbench.data.make.shards import Shard, is_finished, plan_shards, write_shard
 from workbench.data.make.spec import MakeSpec, open_collector, plan_set
 from workbench.data.make.workers import Report, run_jobs
 from workbench.errors import WorkbenchError
+from workbench.guards import full_disk_explained, only_one
 
 
 def make_dataset(
@@ -47,11 +47,11 @@ def make_dataset(
         raise WorkbenchError(f"workers must be at least 1, not {workers}.")
     folder = folder or spec.default_folder()
     target = folder / f"{spec.name}.npz"
-    with full_disk_explained(folder):
+    with full_disk_explained(folder, "the shards finished so far are kept"):
         folder.mkdir(parents=True, exist_ok=True)
         if is_made(target, spec):
             return target
-        with only_one(folder, spec.name):
+        with only_one(folder / f".{spec.name}.lock", f"making '{spec.name}'"):
             if not is_made(target, spec):  # another process may have finished it meanwhile
                 _make(target, spec, expert, workers, progress)
     return target
