@@ -62,7 +62,7 @@ def measure(agent: SORL, batch: int, *, obs: int = 28, act: int = 5, rounds: int
         np.arange(rows) % 1000 != 999,
         Provenance("arrays", "noise"),
     )
-    state, weights = init_seeds(agent, data, (0,)), LossWeights()
+    state, weights = init_seeds(agent, data.example(), (0,)), LossWeights()
     matrix = jnp.asarray(rng.normal(size=(SIDE, SIDE)), jnp.float32)
     product = jax.jit(lambda a: a @ a)
     compile_s = seconds(lambda: train_chunk(agent, data, weights, state, 1, batch))

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +11,23 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
 from workbench.agents.base import TrainState
+from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Dataset
-from workbench.errors import DivergedError
+from workbench.errors import DivergedError, WorkbenchError
+from workbench.evaluate.cell import Cell
+from workbench.evaluate.evaluator import Evaluation, evaluate_policy
 from workbench.paths import runs_dir
 from workbench.store.checkpoint import state_hash
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec
 from workbench.train import ChunkReport, init_seeds, train_chunk, validate
+from workbench.types import Batch
 
 PIECE_SECONDS = 0.5
 """How long one call on the device should take, so that Ctrl-C and the progress bar answer soon."""
@@ -71,11 +76,11 @@ def stop_request() -> Iterator[threading.Event]:
 
 def load_or_init(folder: RunFolder, spec: RunSpec, data: Dataset) -> tuple[TrainState, int]:
     """The newest whole checkpoint's state and step, or a fresh state and 0."""
-    agent = spec.build_agent()
-    like = eqx.filter_eval_shape(init_seeds, agent, data, spec.seeds)
+    agent, example = spec.build_agent(), data.example()
+    like = eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds)
     found = folder.load_latest(like)
     if found is None:
-        return init_seeds(agent, data, spec.seeds), 0
+        return init_seeds(agent, example, spec.seeds), 0
     return found
 
 
@@ -91,6 +96,47 @@ class _Clock:
         self.warm = True
 
 
+def evaluate_run(
+    folder: RunFolder,
+    cells: Sequence[Cell],
+    *,
+    episodes: int,
+    workers: int | None = None,
+    success_timing: str = "post",
+    record: int = 0,
+    episode_limit: int | None = None,
+    progress: bool = True,
+) -> Evaluation:
+    """Evaluate a run's newest checkpoint under every cell and add the episodes to its `evals.parquet`.
+
+    Raises `WorkbenchError` when the run has no checkpoint or its task no environment.
+    """
+    spec = folder.spec
+    info, _ = parse_task(spec.task)
+    zero = jnp.zeros(())
+    example = Batch(x=jnp.zeros(info.obs), a=jnp.zeros(info.act), r=zero, x_next=jnp.zeros(info.obs), mask=zero)
+    agent = spec.build_agent()
+    found = folder.load_latest(eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds))
+    if found is None:
+        raise WorkbenchError(f"run {folder.path.name} has no checkpoint yet: train it first.")
+    state, step = found
+    evaluation = evaluate_policy(
+        agent,
+        state,
+        spec.task,
+        cells,
+        seeds=spec.seeds,
+        episodes=episodes,
+        workers=workers,
+        success_timing=success_timing,
+        record=record,
+        episode_limit=episode_limit,
+        progress=progress,
+    )
+    folder.add_evals(evaluation.episodes.assign(step=step))
+    return evaluation
+
+
 def train_run(
     spec: RunSpec,
     train_data: Dataset,
@@ -99,11 +145,11 @@ def train_run(
     schedule: Schedule = Schedule(),
     root: Path | None = None,
     progress: bool = True,
-    evaluate: Callable[[TrainState, int], Any] | None = None,
+    evaluate: Callable[[RunFolder], Any] = lambda folder: None,
 ) -> RunRecord:
     """Train a spec to its last step, resuming from the newest checkpoint; a finished run returns at once.
 
-    `evaluate(state, step)` is called every `schedule.eval_every` updates and returns a table of episodes. Raises
+    `evaluate(folder)` is called every `schedule.eval_every` updates, after a checkpoint. Raises
     `DivergedError` when a metric stops being finite, `Interrupted` after Ctrl-C once a checkpoint is on disk.
     """
     folder = RunFolder.create(root or runs_dir(), spec)
@@ -131,13 +177,15 @@ class _Loop:
     def run(self, state: TrainState, step: int) -> None:
         """Train from `step` to the end and mark the run done."""
         started = time.perf_counter()
+        if step and self._evaluates_at(step) and not (self.folder.evals()["step"] == step).any():
+            self.evaluate(self.folder)  # a kill came between the checkpoint and its evaluation
         every = [n for n in (self.schedule.log_every, self.schedule.save_every, self.schedule.eval_every) if n]
         while step < self.spec.steps:
             boundary = min(self.spec.steps, *(step - step % n + n for n in every))
             state, reports, step = self._advance(state, step, boundary)
             if step == boundary:
                 self._report(state, reports, step, time.perf_counter() - started)
-                self._evaluate_and_save(state, step)
+                self._save_and_evaluate(state, step)
             if self.stop.is_set():
                 path = self.folder.save(state, step)
                 raise Interrupted(f"stopped at update {step}; {path} holds it, and the same command resumes.")
@@ -182,9 +230,13 @@ class _Loop:
             rows.append(row | {name: float(value[i]) for name, value in held_out.items()})
         self.folder.append_metrics(rows)
 
-    def _evaluate_and_save(self, state: TrainState, step: int) -> None:
-        due, last = self.schedule, step == self.spec.steps
-        if self.evaluate is not None and due.eval_every and (step % due.eval_every == 0 or last):
-            self.folder.add_evals(self.evaluate(state, step))
-        if step % due.save_every == 0 or last:
+    def _save_and_evaluate(self, state: TrainState, step: int) -> None:
+        evaluates = self._evaluates_at(step)
+        if evaluates or step % self.schedule.save_every == 0 or step == self.spec.steps:
             self.folder.save(state, step)
+        if evaluates:
+            self.evaluate(self.folder)
+
+    def _evaluates_at(self, step: int) -> bool:
+        every = self.schedule.eval_every
+        return bool(every) and (step % every == 0 or step == self.spec.steps)

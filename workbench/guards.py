@@ -41,3 +41,11 @@ def full_disk_explained(folder: Path, kept: str) -> Iterator[None]:
         raise WorkbenchError(
             f"no space is left on the disk of {folder}: free some and run the same command again; {kept}."
         ) from error
+
+
+@contextmanager
+def wait_for(lock: Path) -> Iterator[None]:
+    """Hold a lock file, after waiting for whoever holds it."""
+    with open(lock, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

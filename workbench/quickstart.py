@@ -1,21 +1,32 @@
-"""The main job, end to end: make real data, train, evaluate a grid of inference budgets, draw, film, and say what to open."""
+"""The main job, end to end: make real data, train, evaluate a grid of inference budgets, draw, film."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from workbench.errors import NoGraphicsError
-from workbench.experiments import Schedule, train_run
-from workbench.store.query import RunRecord
+from workbench.evaluate.cell import Cell, grid
+from workbench.evaluate.rollout import save_rollouts
+from workbench.experiments import Schedule, evaluate_run, train_run
+from workbench.paths import atomic_write, write_json
+from workbench.plots.learning import learning_curve
+from workbench.plots.scaling import scaling, success_table
+from workbench.plots.style import save_figure
+from workbench.store.folder import RunFolder
+from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import make_spec
 
+DATASET = "cube-single-play-v0"
 TASK = "cube-single-play-singletask-task2-v0"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything: the real thing takes minutes, the smoke test seconds."""
+    """How much of everything: the full size takes minutes, the smoke size seconds."""
 
     episodes: int
     steps: int
@@ -25,13 +36,13 @@ class Size:
     episode_limit: int | None = None
 
 
-FULL = Size(episodes=300, steps=24_000, m_inf=(1, 2, 4, 8), n=(1, 8, 32), eval_episodes=50)
+FULL = Size(episodes=300, steps=24_000, m_inf=(1, 2, 4, 8), n=(1, 4, 32), eval_episodes=50)
 SMOKE = Size(episodes=2, steps=40, m_inf=(1, 2), n=(1, 2), eval_episodes=2, episode_limit=20)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What the quickstart made."""
+    """What the quickstart made, and how long each step took."""
 
     record: RunRecord
     table: pd.DataFrame
@@ -39,42 +50,87 @@ class Summary:
     seconds: dict[str, float]
 
     @property
-    def best(self) -> pd.Series:
-        """The cell with the highest success; the cheapest of equals."""
-        order = self.table.assign(cost=self.table["m_inf"] * self.table["n"])
-        return order.sort_values(["success", "cost"], ascending=[False, True]).iloc[0]
+    def best(self) -> dict:
+        """The row of the cell with the highest success; of equals the cheapest."""
+        rows = self.table.to_dict("records")
+        return max(rows, key=lambda row: (row["success"], -row["m_inf"] * row["n"]))
 
 
-def quickstart(size: Size = FULL, *, workers: int | None = None, say=print) -> Summary:
-    """Run every step, each of which is cached or resumed when it was done before; returns what was made.
+def quickstart(
+    size: Size = FULL, *, out: Path | None = None, workers: int | None = None, say: Callable[[str], object] = print
+) -> Summary:
+    """Run every step; data, training and evaluation that were done before are not done again.
 
-    `say` gets one line before each step. Without OpenGL the video is left out and a line says why.
+    Figures, tables and videos go to `out`, by default the run's folder. Without OpenGL the video is left out, and `say`
+    gets the reason.
     """
     from workbench.data.make import make_dataset
     from workbench.data.ogbench_files import load_task
 
     seconds: dict[str, float] = {}
-    with _timed("data", seconds):
-        say(
-            f"1/5 data: {size.episodes} episodes of cube-single-play, made with OGBench's own oracle (kept for next time)"
-        )
-        path = make_dataset("cube-single-play-v0", episodes=size.episodes, workers=workers)
+    with _step("data", seconds, say, f"{size.episodes} episodes of cube-single-play by OGBench's oracle, then kept"):
+        path = make_dataset(DATASET, episodes=size.episodes, workers=workers)
         train_data, val_data = load_task(TASK, path)
     spec = make_spec(TASK, train_data.provenance, preset_name="small", steps=size.steps)
-    with _timed("train", seconds):
-        say(f"2/5 train: SORL, preset small, {size.steps:,} updates on {train_data.size:,} transitions")
+    with _step("train", seconds, say, f"SORL, preset small, {size.steps:,} updates on {train_data.size:,} transitions"):
         record = train_run(spec, train_data, val_data, schedule=Schedule(log_every=max(1, size.steps // 48)))
-    with _timed("evaluate", seconds):
-        say(f"3/5 evaluate: {len(size.m_inf) * len(size.n)} inference budgets, {size.eval_episodes} episodes each")
-        record = _evaluate(record, size, workers)
-    with _timed("draw", seconds):
-        say("4/5 draw: learning curve, sequential and parallel scaling")
-        table, files = draw(record, record.path / "figures")
-    summary = Summary(record, table, files, seconds)
-    with _timed("video", seconds):
-        say("5/5 video: the best budget, and the same start under every number of steps")
+    folder = RunFolder(record.path)
+    cells = grid(size.m_inf, size.n)
+    with _step("evaluate", seconds, say, f"{len(cells)} inference budgets, {size.eval_episodes} episodes each"):
+        record = _evaluate(folder, cells, size, workers)
+    out = out or record.path
+    with _step("draw", seconds, say, "learning curve, sequential and parallel scaling"):
+        summary = Summary(record, success_table(record.evals), {}, seconds)
+        summary.files.update(_draw(summary, out))
+    with _step("video", seconds, say, "the same start under every number of steps, with Q-values"):
         try:
-            files |= _video(summary, size)
+            summary.files.update(_film(folder, summary, size, out, workers))
         except NoGraphicsError as error:
-            say(f"    no video: {error}")
+            say(f"no video: {error}")
     return summary
+
+
+@contextmanager
+def _step(name: str, seconds: dict[str, float], say: Callable[[str], object], what: str) -> Iterator[None]:
+    say(f"[{len(seconds) + 1}/5] {name}: {what}")
+    start = time.perf_counter()
+    yield
+    seconds[name] = round(time.perf_counter() - start, 1)
+
+
+def _evaluate(folder: RunFolder, cells: tuple[Cell, ...], size: Size, workers: int | None) -> RunRecord:
+    """Evaluate what is not in the run's table yet."""
+    done = folder.evals()
+    counts = {} if done.empty else done.groupby(["m_inf", "n"]).size().to_dict()
+    missing = [cell for cell in cells if counts.get((cell.m_inf, cell.n), 0) < size.eval_episodes]
+    if missing:
+        evaluate_run(folder, missing, episodes=size.eval_episodes, workers=workers, episode_limit=size.episode_limit)
+    return read_run(folder)
+
+
+def _draw(summary: Summary, out: Path) -> dict[str, Path]:
+    """Figures and the tables they are drawn from."""
+    record = summary.record
+    title = f"SORL ({record.spec.preset}) on cube-single, task 2, after {record.spec.steps:,} updates"
+    files = {
+        "learning curve": save_figure(learning_curve(record.metrics, title), out / "learning_curve")[-1],
+        "scaling": save_figure(scaling(summary.table, title), out / "scaling")[-1],
+    }
+    for name, table in (("scaling", summary.table), ("learning_curve", record.metrics)):
+        with atomic_write(out / f"{name}.csv") as file:
+            table.to_csv(file, index=False, float_format="%.6g")
+    write_json(out / "provenance.json", {"spec": record.spec.to_json(), "run": record.path.name, **record.env})
+    return files
+
+
+def _film(folder: RunFolder, summary: Summary, size: Size, out: Path, workers: int | None) -> dict[str, Path]:
+    """One episode under every step count, with the best cell's number of candidates."""
+    from workbench.render import render_rollouts
+
+    cells = grid(size.m_inf, (int(summary.best["n"]),))
+    played = evaluate_run(
+        folder, cells, episodes=1, workers=workers, record=1, episode_limit=size.episode_limit, progress=False
+    )
+    rollouts = out / "rollouts.npz"
+    save_rollouts(rollouts, played.rollouts)
+    return render_rollouts(rollouts, out)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Int
 
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.dataset import Dataset
-from workbench.types import LossWeights, Metrics, as_int32
+from workbench.types import Batch, LossWeights, Metrics, as_int32
 
 
 class ChunkReport(eqx.Module):
@@ -22,10 +22,9 @@ class ChunkReport(eqx.Module):
     first_bad: dict[str, Int[Array, " *seed"]]
 
 
-def init_seeds(agent: AbstractAgent, data: Dataset, seeds: tuple[int, ...]) -> TrainState:
-    """A fresh state for each seed, stacked on a leading `seed` axis."""
+def init_seeds(agent: AbstractAgent, example: Batch, seeds: tuple[int, ...]) -> TrainState:
+    """A fresh state for each seed, stacked on a leading `seed` axis; `example` is one transition."""
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    example = data.transition(jnp.zeros((), jnp.int32))
     return eqx.filter_jit(eqx.filter_vmap(lambda key: agent.init(example, key=key)))(keys)
 
 

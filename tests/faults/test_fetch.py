@@ -21,7 +21,7 @@ from workbench.cli.main import main
 from workbench.data import download
 from workbench.data.download import Patience
 from workbench.data.fetch import fetch
-from workbench.errors import DatasetError, UnknownNameError
+from workbench.errors import DatasetError, UnknownNameError, WorkbenchError
 
 NAME = "cube-single-play-v0"
 TRAIN, VAL = f"{NAME}.npz", f"{NAME}-val.npz"
@@ -243,7 +243,7 @@ def test_an_unreadable_sidecar_is_one_sentence(tmp_path: Path, server: FlakyServ
 def test_two_downloads_of_one_set_exclude_each_other(tmp_path: Path, server: FlakyServer) -> None:
     with open(tmp_path / f".{NAME}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(DatasetError, match="another process"):
+        with pytest.raises(WorkbenchError, match="another process is downloading"):
             run(tmp_path, server)
 
 

@@ -33,7 +33,7 @@ def spec(data) -> RunSpec:
 
 @pytest.fixture(scope="module")
 def state(data, spec):
-    return init_seeds(spec.build_agent(), data, spec.seeds)
+    return init_seeds(spec.build_agent(), data.example(), spec.seeds)
 
 
 def test_a_spec_survives_json(spec):
@@ -87,7 +87,7 @@ def test_unknown_tasks_get_suggestions(data):
 def test_a_checkpoint_survives_the_disk(tmp_path, data, spec, state):
     path = tmp_path / "a.ckpt"
     save_checkpoint(path, state, spec_hash="x", step=7)
-    like = eqx.filter_eval_shape(init_seeds, spec.build_agent(), data, spec.seeds)
+    like = eqx.filter_eval_shape(init_seeds, spec.build_agent(), data.example(), spec.seeds)
     again, step = load_checkpoint(path, like, spec_hash="x")
     assert step == 7
     assert state_hash(again) == state_hash(state)
@@ -113,7 +113,7 @@ def test_a_checkpoint_of_another_run_or_shape_is_refused(tmp_path, data, state):
     with pytest.raises(CheckpointError, match="belongs to run x"):
         load_checkpoint(path, state, spec_hash="y")
     with pytest.raises(CheckpointError, match="other arrays"):
-        load_checkpoint(path, init_seeds(SORL(width=9, depth=1), data, (0, 1)))
+        load_checkpoint(path, init_seeds(SORL(width=9, depth=1), data.example(), (0, 1)))
 
 
 def test_hash_sees_every_bit(state):

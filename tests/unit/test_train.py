@@ -22,8 +22,8 @@ AGENT = SORL(width=16, depth=1, m_btt=2, m_disc=4)
 
 def test_cutting_into_chunks_changes_nothing():
     data, weights = random_data(), LossWeights()
-    whole, _ = train_chunk(AGENT, data, weights, init_seeds(AGENT, data, (0,)), 7, 16)
-    parts = init_seeds(AGENT, data, (0,))
+    whole, _ = train_chunk(AGENT, data, weights, init_seeds(AGENT, data.example(), (0,)), 7, 16)
+    parts = init_seeds(AGENT, data.example(), (0,))
     for steps in (1, 4, 2):
         parts, _ = train_chunk(AGENT, data, weights, parts, steps, 16)
     assert state_hash(whole) == state_hash(parts)
@@ -31,9 +31,9 @@ def test_cutting_into_chunks_changes_nothing():
 
 def test_vmapped_seeds_equal_separate_runs():
     data = random_data()
-    together, report = train_chunk(AGENT, data, LossWeights(), init_seeds(AGENT, data, (3, 4)), 5, 16)
+    together, report = train_chunk(AGENT, data, LossWeights(), init_seeds(AGENT, data.example(), (3, 4)), 5, 16)
     for i, seed in enumerate((3, 4)):
-        alone, own = train_chunk(AGENT, data, LossWeights(), init_seeds(AGENT, data, (seed,)), 5, 16)
+        alone, own = train_chunk(AGENT, data, LossWeights(), init_seeds(AGENT, data.example(), (seed,)), 5, 16)
         for many, one in zip(
             *(jax.tree.leaves(eqx.filter(s.nets, eqx.is_array)) for s in (together, alone)), strict=True
         ):
@@ -43,7 +43,7 @@ def test_vmapped_seeds_equal_separate_runs():
 
 def test_weights_may_differ_by_seed():
     data = random_data()
-    state = init_seeds(AGENT, data, (5, 5))
+    state = init_seeds(AGENT, data.example(), (5, 5))
     after, _ = train_chunk(AGENT, data, LossWeights(fm=jnp.asarray([1.0, 0.0]), sc=0.0, ql=0.0), state, 3, 16)
     first, second = (
         jax.tree.map(lambda leaf, i=i: leaf[i], eqx.filter(after.nets["actor"], eqx.is_array)) for i in (0, 1)
@@ -65,7 +65,7 @@ def test_one_trace_under_a_sweep_of_every_weight_and_chunk_length(monkeypatch):
     monkeypatch.setattr(train, "_one_seed", counting)
     agent = SORL(width=8, depth=1, m_btt=1, m_disc=2)
     data = random_data()
-    state, weights = init_seeds(agent, data, (0,)), LossWeights()
+    state, weights = init_seeds(agent, data.example(), (0,)), LossWeights()
     for field in dataclasses.fields(LossWeights):
         for value in (0.5, 0.25, 0.001):
             weights = dataclasses.replace(weights, **{field.name: value})
@@ -75,7 +75,7 @@ def test_one_trace_under_a_sweep_of_every_weight_and_chunk_length(monkeypatch):
 
 def test_the_first_update_that_is_not_finite_is_named():
     data = random_data()
-    state = init_seeds(AGENT, data, (0,))
+    state = init_seeds(AGENT, data.example(), (0,))
     state, _ = train_chunk(AGENT, data, LossWeights(), state, 3, 16)
     _, report = train_chunk(AGENT, data, LossWeights(fm=np.inf), state, 3, 16)
     assert int(report.first_bad["loss_actor"][0]) == 4
@@ -84,7 +84,7 @@ def test_the_first_update_that_is_not_finite_is_named():
 
 def test_validation_uses_the_same_rows_each_time():
     data = random_data()
-    state = init_seeds(AGENT, data, (0,))
+    state = init_seeds(AGENT, data.example(), (0,))
     first, second = (validate(AGENT, data, LossWeights(), state, 64) for _ in range(2))
     assert eqx.tree_equal(first, second)
     assert set(first) == {"val_fm", "val_sc", "val_critic"}
@@ -93,7 +93,7 @@ def test_validation_uses_the_same_rows_each_time():
 def test_two_steps_with_known_values():
     agent = SORL(width=32, depth=2, m_btt=2, m_disc=4)
     data, weights = two_step_data(), LossWeights(ql=3.0, fm=1.0, sc=1.0, gamma=0.9, tau=0.05, lr=3e-3)
-    state, _ = train_chunk(agent, data, weights, init_seeds(agent, data, (0,)), 3000, 128)
+    state, _ = train_chunk(agent, data, weights, init_seeds(agent, data.example(), (0,)), 3000, 128)
     one = jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)
 
     def q(x, a):
@@ -113,7 +113,7 @@ def eight_modes():
 
 
 def _policy_samples(agent, data, weights, m_inf: int, count: int):
-    state, _ = train_chunk(agent, data, weights, init_seeds(agent, data, (0,)), 4000, 256)
+    state, _ = train_chunk(agent, data, weights, init_seeds(agent, data.example(), (0,)), 4000, 256)
     one = jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)
     keys = jax.random.split(jax.random.key(1), count)
     return jax.vmap(lambda key: agent.act(one, data.x[0], Budget.exactly(m_inf, 1), key=key).a)(keys)

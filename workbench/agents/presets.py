@@ -37,8 +37,8 @@ def _official(env: EnvironmentSettings) -> Preset:
 
 
 def _small(env: EnvironmentSettings) -> Preset:
-    agent = SORL(width=256, depth=2, pessimism=env.pessimism)
-    return Preset(agent, LossWeights(ql=env.ql, gamma=min(env.gamma, 0.98), tau=0.02, lr=1e-3), 256)
+    agent = SORL(width=256, depth=2, m_btt=2, pessimism=env.pessimism)
+    return Preset(agent, LossWeights(ql=0.1 * env.ql, gamma=min(env.gamma, 0.98), tau=0.01, lr=1e-3), 256)
 
 
 PRESETS: dict[str, dict[str, Callable[[EnvironmentSettings], Preset]]] = {

@@ -17,7 +17,12 @@ from workbench.errors import WorkbenchError
 Commands: TypeAlias = Mapping[str, "str | Commands"]
 
 COMMANDS: Commands = {
+    "quickstart": "workbench.cli.quickstart:Quickstart",
     "doctor": "workbench.cli.doctor:Doctor",
+    "train": "workbench.cli.train:Train",
+    "evaluate": "workbench.cli.evaluate:Evaluate",
+    "video": "workbench.cli.video:Video",
+    "runs": "workbench.cli.runs:Runs",
     "data": {
         "list": "workbench.cli.data:List",
         "fetch": "workbench.cli.data:Fetch",

@@ -71,10 +71,14 @@ class Train:
         from workbench.compile_cache import enable_compile_cache
 
         enable_compile_cache()
+        from workbench.data.catalogue import parse_task
         from workbench.data.load import load_data
-        from workbench.experiments import Schedule, evaluator, train_run
+        from workbench.evaluate.cell import grid
+        from workbench.experiments import Schedule, evaluate_run, train_run
         from workbench.store.spec import make_spec
 
+        if self.eval_every:
+            parse_task(self.task)  # raises for tasks that have no environment
         train_data, val_data = load_data(self.task, self.data)
         spec = make_spec(
             self.task,
@@ -88,8 +92,14 @@ class Train:
             batch_size=self.batch_size,
         )
         schedule = Schedule(self.log_every, self.save_every, self.eval_every)
-        evaluate = evaluator(spec, self.m_inf, (1,), episodes=self.episodes) if self.eval_every else None
-        record = train_run(spec, train_data, val_data, schedule=schedule, evaluate=evaluate)
+        cells = grid(self.m_inf, (1,))
+        record = train_run(
+            spec,
+            train_data,
+            val_data,
+            schedule=schedule,
+            evaluate=lambda folder: evaluate_run(folder, cells, episodes=self.episodes),
+        )
         last = record.metrics.tail(len(spec.seeds))
         rows = [{"run": str(record.path), **row} for row in records(last)]
         show(rows, self.json)

@@ -100,6 +100,10 @@ class Dataset(eqx.Module):
         row = self.index[i]
         return Batch(x=self.x[row], a=self.a[row], r=self.r[row], x_next=self.x[row + 1], mask=self.mask[row])
 
+    def example(self) -> Batch:
+        """The first transition: what an agent needs to know the shapes."""
+        return self.transition(jnp.zeros((), jnp.int32))
+
     def sample(self, batch_size: int, *, key: Key) -> Batch:
         """A batch of transitions, drawn uniformly with replacement."""
         return jax.vmap(self.transition)(jax.random.randint(key, (batch_size,), 0, self.size))

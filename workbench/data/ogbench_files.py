@@ -1,5 +1,6 @@
 """Loading OGBench files: observations and actions as stored, rewards and masks of one task computed from qpos."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def load_task(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
 
     info, number = parse_task(task)
     path = path or locate(info.name)
-    env = gymnasium.make(f"{info.environment}-singletask-task{number}-v0")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="gymnasium")
+        env = gymnasium.make(f"{info.environment}-singletask-task{number}-v0")
     provenance = _provenance(path, info)
     try:
         return (

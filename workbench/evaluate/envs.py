@@ -94,5 +94,5 @@ def _copy(env: Any) -> Any:
 
     twin = copy.copy(env)
     twin._model = copy.deepcopy(env._model)
-    twin._data = mujoco.MjData(twin._model)
+    twin._data = mujoco.MjData(twin._model)  # pyright: ignore[reportAttributeAccessIssue]
     return twin

@@ -1,7 +1,6 @@
 """The parent's side of the environment workers."""
 
 import contextlib
-import os
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -10,18 +9,13 @@ from multiprocessing.process import BaseProcess
 import numpy as np
 
 from workbench.data.catalogue import parse_task
-from workbench.data.make.workers import _worker_conditions
 from workbench.errors import WorkbenchError
 from workbench.evaluate.worker import Failure, Order, Start, Trace, table_dtype, work
+from workbench.processes import usable_cores, worker_conditions
 
 
 class WorkerError(WorkbenchError):
     """An environment worker raised, or was killed."""
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class EnvPool:
@@ -52,11 +46,12 @@ class EnvPool:
         self.table = np.frombuffer(memory, dtype)
         self._connections: list[Connection] = []
         self._processes: list[BaseProcess] = []
-        with _worker_conditions():
-            for numbers in np.array_split(np.arange(lanes), 1) if lanes == 1 else _deal(lanes, workers):
+        count = min(workers or usable_cores(), lanes)
+        with worker_conditions():
+            for numbers in (range(first, lanes, count) for first in range(count)):
                 here, there = context.Pipe()
                 limit = episode_limit or info.limit
-                arguments = (there, memory, dtype, task, [int(i) for i in numbers], success_timing, limit)
+                arguments = (there, memory, dtype, task, list(numbers), success_timing, limit)
                 process = context.Process(target=work, args=arguments, daemon=True)
                 process.start()
                 there.close()  # so that the worker's death reads as the end of the pipe

@@ -2,6 +2,7 @@
 
 import tempfile
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple, TypeAlias
@@ -62,7 +63,7 @@ class Lanes:
     def step(self, lane: int) -> Trace | None:
         """Step a lane by its action in the table; returns the trace when a recorded episode ends."""
         env, row = self.envs[lane], self.table[lane]
-        x, reward, terminated, _, info = env.step(row["a"].astype(np.float64))
+        x, reward, terminated, _, info = env.step(row["a"].copy())
         self.length[lane] += 1
         row["x"], row["reward"], row["success"] = x, reward, bool(info["success"])
         row["done"] = terminated or self.length[lane] >= self.limit
@@ -84,6 +85,7 @@ def work(
 ) -> None:
     """Body of a worker process: serves orders until the parent closes the pipe or is gone."""
     table = np.frombuffer(memory, dtype)
+    warnings.filterwarnings("ignore", category=UserWarning, module="gymnasium")
     # Mazes leave a temporary model file for each environment: they go with this folder.
     with tempfile.TemporaryDirectory(prefix="workbench-") as tempfile.tempdir:
         try:

@@ -1,28 +1,21 @@
 """Jobs spread over worker processes that end with their parent, whatever ends it."""
 
 import contextlib
-import os
-import signal
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeAlias
 
 from workbench.errors import WorkbenchError
+from workbench.processes import worker_conditions
 
 Report: TypeAlias = Callable[[int], object]
 Work: TypeAlias = Callable[[Any, Report], None]
 
 _READY = None  # message of a worker that waits for a job
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "MUJOCO_GL": "disable",  # nothing is rendered, and looking for a display prints warnings
-}
 
 
 def run_jobs(work: Work, jobs: Sequence[Any], workers: int, report: Report) -> None:
@@ -38,7 +31,7 @@ def run_jobs(work: Work, jobs: Sequence[Any], workers: int, report: Report) -> N
     waiting = deque(jobs)
     crew: dict[Connection, BaseProcess] = {}
     try:
-        with _worker_conditions():
+        with worker_conditions():
             for _ in range(min(workers, len(jobs))):
                 connection, process = _start(work)
                 crew[connection] = process
@@ -59,23 +52,6 @@ def run_jobs(work: Work, jobs: Sequence[Any], workers: int, report: Report) -> N
             process.terminate()
             process.join()
             connection.close()
-
-
-@contextlib.contextmanager
-def _worker_conditions() -> Iterator[None]:
-    """Start processes with Ctrl-C blocked and one thread each; this process is as before afterwards."""
-    saved = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    os.environ.update(_ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _start(work: Work) -> tuple[Connection, BaseProcess]:

@@ -1,0 +1,56 @@
+"""Evaluation of a run over a grid of inference budgets."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+from workbench.cli.report import records, show
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Play a run's newest checkpoint under every combination of Euler steps and candidates.
+
+    Every episode is kept in the run's `evals.parquet`; printed are success with its Wilson 95 % interval, return,
+    length, and milliseconds per decision.
+    """
+
+    run_name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run, or the first letters of its hash."""
+    m_inf: tuple[int, ...] = (1, 2, 4, 8)
+    """Euler steps; any count of at least 1."""
+    n: tuple[int, ...] = (1,)
+    """Candidates, of which the verifier picks the best."""
+    verifier: Literal["mean", "min"] = "mean"
+    """How the critics judge together."""
+    episodes: int = 50
+    """Episodes a cell and seed."""
+    workers: int | None = None
+    """Environment processes; by default one a core."""
+    success_timing: Literal["post", "pre"] = "post"
+    """post: success is judged after the action, as in published numbers; pre: before it, OGBench 1.2's default."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self) -> int:
+        """Evaluate and print one row a cell."""
+        from workbench.compile_cache import enable_compile_cache
+
+        enable_compile_cache()
+        from workbench.evaluate.cell import grid
+        from workbench.experiments import evaluate_run
+        from workbench.plots.scaling import success_table
+        from workbench.store.query import find_run
+
+        folder = find_run(self.run_name)
+        evaluation = evaluate_run(
+            folder,
+            grid(self.m_inf, self.n, self.verifier),
+            episodes=self.episodes,
+            workers=self.workers,
+            success_timing=self.success_timing,
+        )
+        title = f"{folder.spec.task}, run {folder.path.name}, success judged {self.success_timing}-action"
+        show(records(success_table(evaluation.episodes)), self.json, title)
+        return 0

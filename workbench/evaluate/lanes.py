@@ -1,0 +1,162 @@
+"""Which episode runs in which lane: the bookkeeping between policy and workers."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from workbench.errors import DivergedError, WorkbenchError
+from workbench.evaluate.cell import Cell
+from workbench.evaluate.envs import episode_seed
+from workbench.evaluate.policy import Choice
+from workbench.evaluate.rollout import Rollout
+from workbench.evaluate.worker import Start, Trace
+
+
+class Plan(NamedTuple):
+    """What is evaluated: `episodes` of every seed and cell, `record` of them kept with physics and decisions."""
+
+    task: str
+    cells: Sequence[Cell]
+    seeds: Sequence[int]
+    episodes: int
+    record: int
+    key_seed: int
+    success_timing: str
+    act_ms: Mapping[Cell, float]
+
+
+class LaneBook:
+    """State of every lane. Lanes are numbered group by group, in each by (seed, cell, lane): `shape`.
+
+    A round of one group is `settle` (what the workers answered), `stepping` and `decide` (what its live lanes do next)
+    and `begin` (episodes for lanes that are free; their first observation comes with the next answer).
+    """
+
+    def __init__(self, plan: Plan, max_lanes: int) -> None:
+        pairs = len(plan.seeds) * len(plan.cells)
+        each = max(1, min(plan.episodes, max_lanes // pairs))
+        count = 2 if each > 1 else 1
+        self.plan = plan
+        self.shape = (len(plan.seeds), len(plan.cells), each // count)
+        size = pairs * self.shape[2]
+        self.groups = [slice(i * size, (i + 1) * size) for i in range(count)]
+        self.lanes = count * size
+        self.total = pairs * plan.episodes
+        self.episode = np.full(self.lanes, -1, np.int32)
+        self.step = np.zeros(self.lanes, np.int32)
+        self._return = np.zeros(self.lanes)
+        self._success = np.zeros(self.lanes, bool)
+        self._began = np.zeros(self.lanes)
+        self._next = np.zeros(self.shape[:2], np.int32)
+        self._in_flight: dict[int, list[int]] = {group.start: [] for group in self.groups}
+        self._decisions: dict[int, list[dict[str, Any]]] = {}
+        self._rows: dict[tuple[int, int, int], dict[str, Any]] = {}
+        self._rollouts: dict[tuple[int, int, int], Rollout] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether an episode is still to be finished."""
+        return len(self._rows) < self.total
+
+    def begin(self, group: slice) -> dict[int, Start]:
+        """Give every free lane of a group the next episode of its seed and cell."""
+        starts = {}
+        for lane in range(group.start, group.stop):
+            s, c = self._pair(lane)
+            if self.episode[lane] >= 0 or self._next[s, c] == self.plan.episodes:
+                continue
+            episode = int(self._next[s, c])
+            self._next[s, c] += 1
+            self.episode[lane], self.step[lane] = episode, 0
+            self._return[lane], self._success[lane], self._began[lane] = 0.0, False, time.perf_counter()
+            recorded = episode < self.plan.record
+            if recorded:
+                self._decisions[lane] = []
+            starts[lane] = Start(episode_seed(self.plan.key_seed, self.plan.seeds[s], episode), recorded)
+        return starts
+
+    def stepping(self, group: slice) -> list[int]:
+        """Lanes of a group whose observation waits for an action; `settle` expects them to have been stepped."""
+        live = [lane for lane in range(group.start, group.stop) if self.episode[lane] >= 0]
+        self._in_flight[group.start] = live
+        return live
+
+    def decide(self, group: slice, choice: Choice) -> np.ndarray:
+        """Actions of a group's lanes; keeps what recorded episodes need. Raises `DivergedError` for NaN."""
+        actions = np.asarray(choice.a).reshape(group.stop - group.start, -1)
+        for lane in self._in_flight[group.start]:
+            s, c = self._pair(lane)
+            if not np.isfinite(actions[lane - group.start]).all():
+                raise DivergedError(
+                    f"the policy of seed {self.plan.seeds[s]} gave an action that is not finite in {self.plan.task} "
+                    f"({self.plan.cells[c]}, episode {self.episode[lane]}, step {self.step[lane]})."
+                )
+            if lane in self._decisions:
+                where = s, (lane - group.start) % self.shape[2]
+                self._decisions[lane].append(
+                    {
+                        "actions": actions[lane - group.start],
+                        "q": np.asarray(choice.q)[s, c, where[1]],
+                        "candidates": np.asarray(choice.candidates[c])[where],
+                        "q_candidates": np.asarray(choice.q_candidates[c])[where],
+                    }
+                )
+        return actions
+
+    def settle(self, group: slice, table: np.ndarray, traces: Mapping[int, Trace]) -> int:
+        """Enter the workers' answer for the lanes last given by `stepping`; returns how many episodes ended."""
+        ended = 0
+        for lane in self._in_flight[group.start]:
+            row = table[lane]
+            self.step[lane] += 1
+            self._return[lane] += row["reward"]
+            self._success[lane] |= row["success"]
+            if lane in self._decisions:
+                self._decisions[lane][-1] |= {"reward": row["reward"], "success": row["success"]}
+            if row["done"]:
+                self._finish(lane, traces.get(lane))
+                ended += 1
+        return ended
+
+    def results(self) -> tuple[list[dict[str, Any]], list[Rollout]]:
+        """Rows and rollouts in the order of seeds, cells and episodes."""
+        return [self._rows[key] for key in sorted(self._rows)], [self._rollouts[key] for key in sorted(self._rollouts)]
+
+    def _pair(self, lane: int) -> tuple[int, int]:
+        """Positions of a lane's seed and cell."""
+        seeds, cells, each = self.shape
+        return divmod(lane % (seeds * cells * each) // each, cells)
+
+    def _finish(self, lane: int, trace: Trace | None) -> None:
+        s, c = self._pair(lane)
+        cell, seed, episode = self.plan.cells[c], self.plan.seeds[s], int(self.episode[lane])
+        self._rows[s, c, episode] = {
+            "task": self.plan.task,
+            "seed": seed,
+            "m_inf": cell.m_inf,
+            "n": cell.n,
+            "verifier": cell.verifier,
+            "episode": episode,
+            "return": float(self._return[lane]),
+            "success": bool(self._success[lane]),
+            "length": int(self.step[lane]),
+            "seconds": time.perf_counter() - float(self._began[lane]),
+            "act_ms": self.plan.act_ms.get(cell, float("nan")),
+            "success_timing": self.plan.success_timing,
+        }
+        if lane in self._decisions:
+            if trace is None:
+                raise WorkbenchError(f"the worker of lane {lane} sent no physics for a recorded episode.")
+            decisions = self._decisions.pop(lane)
+            arrays = {name: np.stack([each[name] for each in decisions]) for name in decisions[0]}
+            self._rollouts[s, c, episode] = Rollout(
+                task=self.plan.task,
+                success_timing=self.plan.success_timing,
+                seed=seed,
+                episode=episode,
+                cell=cell,
+                **({"button_states": None} | trace | arrays),
+            )
+        self.episode[lane] = -1

@@ -1,0 +1,127 @@
+"""From an agent to the batched policy of an evaluation: every live episode of every cell and seed in one call."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from workbench.agents.base import AbstractAgent, TrainState
+from workbench.evaluate.cell import Cell
+from workbench.types import Budget, Decision
+
+TIMED_CALLS = 20
+
+
+class Choice(eqx.Module):
+    """What a policy answers: actions, and the critic's value of each by the cell's own verifier.
+
+    `candidates` and `q_candidates` hold one array a cell, because N differs; they are empty unless asked for.
+    """
+
+    a: Float[Array, "seed cell lane act"]
+    q: Float[Array, "seed cell lane"]
+    candidates: tuple[Float[Array, "seed lane cand act"], ...]
+    q_candidates: tuple[Float[Array, "seed lane cand"], ...]
+
+
+Policy: TypeAlias = Callable[[Float[np.ndarray, "seed cell lane obs"], Key[Array, "seed cell lane"]], Choice]
+
+
+def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], *, diagnostics: bool = False) -> Policy:
+    """One jitted call for all seeds, cells and lanes; `state` has a leading `seed` axis.
+
+    Each cell's budget is compiled in, so a policy costs exactly its cells' steps and candidates. Compiled programs are
+    shared by the checkpoints of a run. `diagnostics` adds the candidates and their values to the answer.
+    """
+    return partial(_decide, agent, state, tuple(cells), diagnostics)
+
+
+@eqx.filter_jit
+def _decide(
+    agent: AbstractAgent,
+    state: TrainState,
+    cells: tuple[Cell, ...],
+    diagnostics: bool,
+    x: Float[Array, "seed cell lane obs"],
+    keys: Key[Array, "seed cell lane"],
+) -> Choice:
+    decisions = [_decide_cell(agent, state, cell, x[:, i], keys[:, i]) for i, cell in enumerate(cells)]
+    return Choice(
+        a=jnp.stack([each.a for each in decisions], axis=1),
+        q=jnp.stack([each.q for each in decisions], axis=1),
+        candidates=tuple(each.candidates for each in decisions) if diagnostics else (),
+        q_candidates=tuple(each.q_candidates for each in decisions) if diagnostics else (),
+    )
+
+
+def _decide_cell(
+    agent: AbstractAgent,
+    state: TrainState,
+    cell: Cell,
+    x: Float[Array, "seed lane obs"],
+    keys: Key[Array, "seed lane"],
+) -> Decision:
+    """Decisions with leading `seed` and `lane` axes."""
+    budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
+
+    def act(state: TrainState, x: Float[Array, " obs"], key: Key[Array, ""]) -> Decision:
+        return agent.act(state, x, budget, key=key)
+
+    lanes = eqx.filter_vmap(act, in_axes=(None, 0, 0))
+    return eqx.filter_vmap(lanes, in_axes=(eqx.if_array(0), 0, 0))(state, x, keys)
+
+
+@jax.jit
+def noise_keys(
+    key_seed: Int[Array, ""],
+    seeds: Int[Array, " seed"],
+    episode: Int[Array, "seed cell lane"],
+    step: Int[Array, "seed cell lane"],
+) -> Key[Array, "seed cell lane"]:
+    """The key of one decision's noise, folded from (seed, episode, step) alone.
+
+    Cells share it, so that they are compared on the same noise; lanes and workers do not enter. An idle lane, whose
+    episode is −1, gets the key of episode 0 and its action is not used.
+    """
+    key = jax.random.key(key_seed)
+    counts = jnp.broadcast_to(seeds[:, None, None], episode.shape), jnp.maximum(episode, 0), step
+
+    def fold(seed: Int[Array, ""], episode: Int[Array, ""], step: Int[Array, ""]) -> Key[Array, ""]:
+        return jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(key, seed), episode), step)
+
+    return jnp.vectorize(fold)(*counts)
+
+
+def measure_act_ms(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], obs: int) -> dict[Cell, float]:
+    """Milliseconds of one decision for one observation, by cell: the median of twenty warm calls of the first seed.
+
+    The wall time of a call as a controller would see it, dispatch included and compilation not.
+    """
+    arrays, static = eqx.partition(state, eqx.is_array)
+    first = eqx.combine(jax.tree.map(lambda leaf: leaf[0], arrays), static)
+    x, key = jnp.zeros(obs), jax.random.key(0)
+
+    def milliseconds(cell: Cell) -> float:
+        budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
+        jax.block_until_ready(_act_one(agent, first, x, budget, key))
+        times = []
+        for _ in range(TIMED_CALLS):
+            start = time.perf_counter()
+            jax.block_until_ready(_act_one(agent, first, x, budget, key))
+            times.append(time.perf_counter() - start)
+        return 1e3 * float(np.median(times))
+
+    return {cell: milliseconds(cell) for cell in cells}
+
+
+@eqx.filter_jit
+def _act_one(
+    agent: AbstractAgent, state: TrainState, x: Float[Array, " obs"], budget: Budget, key: Key[Array, ""]
+) -> Decision:
+    return agent.act(state, x, budget, key=key)

@@ -1,0 +1,35 @@
+"""Conditions under which worker processes start: one thread each, no display, no Ctrl-C of their own."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MUJOCO_GL": "disable",  # nothing is rendered, and looking for a display prints warnings
+}
+
+
+@contextmanager
+def worker_conditions() -> Iterator[None]:
+    """Processes started in the block have Ctrl-C blocked and one thread each; this process is as before afterwards."""
+    saved = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    os.environ.update(_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,29 @@
+"""Statistics of run records, in plain numpy: every number comes with its interval, its n and what its ± means."""
+
+from workbench.stats.aggregates import estimate, iqm, mean, mean_and_sd, median, optimality_gap
+from workbench.stats.comparisons import paired_difference, probability_of_improvement
+from workbench.stats.estimate import Estimate, ScoresError
+from workbench.stats.intervals import Bootstrap, success_rate, wilson
+from workbench.stats.profiles import Profile, performance_profile
+from workbench.stats.tables import matched, run_scores, score_matrix
+
+__all__ = [
+    "Bootstrap",
+    "Estimate",
+    "Profile",
+    "ScoresError",
+    "estimate",
+    "iqm",
+    "matched",
+    "mean",
+    "mean_and_sd",
+    "median",
+    "optimality_gap",
+    "paired_difference",
+    "performance_profile",
+    "probability_of_improvement",
+    "run_scores",
+    "score_matrix",
+    "success_rate",
+    "wilson",
+]

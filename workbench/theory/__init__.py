@@ -1,0 +1,17 @@
+"""Measurements against theory: the three-term W2 bound on mixtures, and the errors of a sampler on any data."""
+
+from workbench.theory.bound import measure
+from workbench.theory.report import W2Report, prefactor
+from workbench.theory.sampler import flow_matching_profile, self_consistency_grid, step_gap, straightness
+from workbench.theory.wasserstein import wasserstein_2
+
+__all__ = [
+    "W2Report",
+    "flow_matching_profile",
+    "measure",
+    "prefactor",
+    "self_consistency_grid",
+    "step_gap",
+    "straightness",
+    "wasserstein_2",
+]
