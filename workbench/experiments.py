@@ -20,7 +20,7 @@ from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Dataset
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.evaluate.cell import Cell
-from workbench.evaluate.evaluator import Evaluation, evaluate_policy
+from workbench.evaluate.evaluation import Evaluation, evaluate
 from workbench.paths import runs_dir
 from workbench.store.checkpoint import state_hash
 from workbench.store.folder import RunFolder
@@ -120,7 +120,7 @@ def evaluate_run(
     if found is None:
         raise WorkbenchError(f"run {folder.path.name} has no checkpoint yet: train it first.")
     state, step = found
-    evaluation = evaluate_policy(
+    evaluation = evaluate(
         agent,
         state,
         spec.task,
@@ -133,7 +133,7 @@ def evaluate_run(
         episode_limit=episode_limit,
         progress=progress,
     )
-    folder.add_evals(evaluation.episodes.assign(step=step))
+    folder.add_evals(evaluation.table().assign(step=step))
     return evaluation
 
 

@@ -52,5 +52,5 @@ class Evaluate:
             success_timing=self.success_timing,
         )
         title = f"{folder.spec.task}, run {folder.path.name}, success judged {self.success_timing}-action"
-        show(records(success_table(evaluation.episodes)), self.json, title)
+        show(records(success_table(evaluation.table())), self.json, title)
         return 0

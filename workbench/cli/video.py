@@ -50,12 +50,10 @@ class Video:
         rows = []
         for episode in range(self.episodes):
             for seed in folder.spec.seeds:
-                chosen = [r for r in played.rollouts if (r.info["episode"], r.info["seed"]) == (episode, seed)]
+                chosen = [r for r in played.rollouts if (r.episode, r.seed) == (episode, seed)]
                 name = f"seed{seed}_episode{episode}"
                 save_rollouts(out / f"{name}.npz", chosen)
                 paths = render_rollouts(out / f"{name}.npz", out, name=name)
-                rows += [
-                    {"seed": seed, "episode": episode, "kind": kind, "path": str(path)} for kind, path in paths.items()
-                ]
+                rows += [{"seed": seed, "episode": episode, "made": made, "path": str(paths[made])} for made in paths]
         show(rows, self.json)
         return 0
