@@ -158,7 +158,11 @@ def train_run(
             state, step = load_or_init(folder, spec, train_data)
             folder.rewind(step)
             bar = tqdm(
-                total=spec.steps, initial=step, unit="update", desc=f"train {folder.path.name}", disable=not progress
+                total=spec.steps,
+                initial=step,
+                unit="update",
+                desc=f"train {folder.path.name}",
+                disable=None if progress else True,
             )
             with bar:
                 _Loop(folder, spec, schedule, train_data, val_data, evaluate, stop, bar).run(state, step)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.agents.base import TrainState
+from workbench.agents.metrics import MEANINGS
 from workbench.agents.presets import PRESETS, preset
 from workbench.agents.settings import ENVIRONMENTS
 from workbench.agents.sorl import SORL, Departures
@@ -178,6 +179,14 @@ def test_unknown_presets_get_suggestions():
 def test_training_refuses_step_counts_that_are_no_powers_of_two(field, m):
     with pytest.raises(WorkbenchError, match=f"{field}={m} cannot be trained"):
         SORL(**{field: m})
+
+
+def test_every_metric_has_a_meaning(batch):
+    agent = make()
+    state, metrics = update(agent, start(agent, batch), batch, LossWeights())
+    held_out = agent.validate(state, batch, LossWeights(), key=jax.random.key(0))
+    assert set(metrics) | set(held_out) == set(MEANINGS)
+    assert not any("\n" in meaning for meaning in MEANINGS.values())
 
 
 def test_step_counts_of_training_are_independent(batch):

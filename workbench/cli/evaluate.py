@@ -1,5 +1,6 @@
 """Evaluation of a run over a grid of inference budgets."""
 
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -44,6 +45,7 @@ class Evaluate:
         from workbench.store.query import find_run
 
         folder = find_run(self.run_name)
+        _say_what_extrapolates(self.m_inf, folder.spec.settings.get("m_disc"))
         evaluation = evaluate_run(
             folder,
             grid(self.m_inf, self.n, self.verifier),
@@ -54,3 +56,16 @@ class Evaluate:
         title = f"{folder.spec.task}, run {folder.path.name}, success judged {self.success_timing}-action"
         show(records(success_table(evaluation.table())), self.json, title)
         return 0
+
+
+def _say_what_extrapolates(m_inf: tuple[int, ...], m_disc: int | None) -> None:
+    """Name the step counts whose step size the actor never saw in training."""
+    from workbench.flow import is_power_of_two
+
+    unseen = [m for m in m_inf if m_disc and (m > m_disc or not is_power_of_two(m))]
+    if unseen:
+        print(
+            f"note: M_inf = {', '.join(map(str, unseen))} asks for step sizes that were not trained (powers of two up "
+            f"to {m_disc} steps were): the actor extrapolates in log2(1/h).",
+            file=sys.stderr,
+        )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
@@ -135,7 +136,6 @@ def evaluate_policy(
 def _choose(policy: Policy, book: LaneBook, group: slice, table: np.ndarray) -> Choice:
     """One policy call for a group of lanes."""
     shape, plan = book.shape, book.plan
-    seeds = np.asarray(plan.seeds, np.int32)
-    counts = book.episode[group].reshape(shape), book.step[group].reshape(shape)
-    keys = noise_keys(np.int32(plan.key_seed), seeds, *counts)
-    return policy(table["x"][group].reshape(*shape, -1), keys)
+    counts = (jnp.asarray(each[group].reshape(shape)) for each in (book.episode, book.step))
+    keys = noise_keys(jnp.int32(plan.key_seed), jnp.asarray(plan.seeds, jnp.int32), *counts)
+    return policy(jnp.asarray(table["x"][group].reshape(*shape, -1)), keys)

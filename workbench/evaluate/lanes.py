@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workbench.errors import DivergedError, WorkbenchError
+from workbench.errors import DivergedError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.envs import episode_seed
 from workbench.evaluate.policy import Choice
@@ -146,17 +146,11 @@ class LaneBook:
             "act_ms": self.plan.act_ms.get(cell, float("nan")),
             "success_timing": self.plan.success_timing,
         }
-        if lane in self._decisions:
-            if trace is None:
-                raise WorkbenchError(f"the worker of lane {lane} sent no physics for a recorded episode.")
-            decisions = self._decisions.pop(lane)
-            arrays = {name: np.stack([each[name] for each in decisions]) for name in decisions[0]}
-            self._rollouts[s, c, episode] = Rollout(
-                task=self.plan.task,
-                success_timing=self.plan.success_timing,
-                seed=seed,
-                episode=episode,
-                cell=cell,
-                **({"button_states": None} | trace | arrays),
-            )
+        if trace is not None:
+            self._rollouts[s, c, episode] = self._rollout(cell, seed, episode, trace, self._decisions.pop(lane))
         self.episode[lane] = -1
+
+    def _rollout(self, cell: Cell, seed: int, episode: int, trace: Trace, decisions: list[dict[str, Any]]) -> Rollout:
+        arrays: dict[str, Any] = {"button_states": None} | trace
+        arrays |= {name: np.stack([each[name] for each in decisions]) for name in decisions[0]}
+        return Rollout(self.plan.task, self.plan.success_timing, seed, episode, cell, **arrays)

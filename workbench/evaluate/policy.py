@@ -30,7 +30,7 @@ class Choice(eqx.Module):
     q_candidates: tuple[Float[Array, "seed lane cand"], ...]
 
 
-Policy: TypeAlias = Callable[[Float[np.ndarray, "seed cell lane obs"], Key[Array, "seed cell lane"]], Choice]
+Policy: TypeAlias = Callable[[Float[Array, "seed cell lane obs"], Key[Array, "seed cell lane"]], Choice]
 
 
 def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], *, diagnostics: bool = False) -> Policy:

@@ -58,6 +58,11 @@ class EnvPool:
                 self._connections.append(here)
                 self._processes.append(process)
 
+    @property
+    def pids(self) -> list[int]:
+        """Process numbers of the workers."""
+        return [process.pid for process in self._processes if process.pid]
+
     def send(self, steps: Sequence[int], starts: Mapping[int, Start]) -> None:
         """Order the lanes in `steps` to step and those in `starts` to begin an episode."""
         count = len(self._connections)

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -61,7 +62,7 @@ def save_rollouts(path: Path, rollouts: Sequence[Rollout]) -> None:
         {name: getattr(each, name) for name in _HEADER[:-1]} | {"cell": dataclasses.asdict(each.cell)}
         for each in rollouts
     ]
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{i:04d}/{name}": getattr(each, name)
         for i, each in enumerate(rollouts)
         for name in _ARRAYS
@@ -86,7 +87,7 @@ def load_rollouts(path: Path) -> list[Rollout]:
         raise WorkbenchError(f"{path} is not a file of recorded rollouts ({error}): record it again.") from error
 
 
-def _read(file: np.lib.npyio.NpzFile, i: int, header: dict) -> Rollout:
-    arrays = {name: file[f"{i:04d}/{name}"] for name in _ARRAYS if f"{i:04d}/{name}" in file}
-    arrays.setdefault("button_states", None)
-    return Rollout(**header | {"cell": Cell(**header["cell"])}, **arrays)
+def _read(file: np.lib.npyio.NpzFile, i: int, header: dict[str, Any]) -> Rollout:
+    fields: dict[str, Any] = header | {"cell": Cell(**header["cell"])}
+    fields |= {name: file.get(f"{i:04d}/{name}") for name in _ARRAYS}
+    return Rollout(**fields)

@@ -1,0 +1,313 @@
+"""Evaluation: repeatable episodes, the same whatever the workers; what rows and rollouts hold; failures."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.unit import scripted
+from workbench.data.catalogue import DATASETS
+from workbench.errors import DivergedError, UnknownNameError, WorkbenchError
+from workbench.evaluate.cell import Cell, grid
+from workbench.evaluate.envs import episode_seed, make_env, make_lanes, physics, reset
+from workbench.evaluate.evaluation import Evaluation, evaluate, evaluate_policy
+from workbench.evaluate.policy import Choice, noise_keys
+from workbench.evaluate.pool import EnvPool, WorkerError
+from workbench.evaluate.rollout import Rollout, load_rollouts, save_rollouts
+from workbench.evaluate.worker import Start
+
+CUBE = "cube-single-play-singletask-task2-v0"
+MAZE = "pointmaze-medium-navigate-singletask-task1-v0"
+SCENE = "scene-play-singletask-task2-v0"
+ANT = "antmaze-medium-navigate-singletask-task1-v0"
+TIMES = {"seconds", "act_ms"}
+
+
+def run(task: str, cells: tuple[Cell, ...], act: int, seeds: tuple[int, ...] = (0, 3), **settings) -> Evaluation:
+    """Evaluate the scripted agent."""
+    agent = scripted.Scripted(act)
+    return evaluate(agent, agent.states(seeds), task, cells, seeds=seeds, progress=False, **settings)
+
+
+def untimed(evaluation: Evaluation) -> list[dict]:
+    """Rows without the columns that measure time."""
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in evaluation.rows]
+
+
+@pytest.fixture(scope="module")
+def cube() -> Evaluation:
+    """Short episodes on the cube, in one worker, with every one recorded."""
+    return run(CUBE, grid((1, 2), (1, 3)), 5, episodes=3, workers=1, record=3, episode_limit=8, max_lanes=16)
+
+
+def test_workers_change_nothing(cube: Evaluation) -> None:
+    other = run(CUBE, grid((1, 2), (1, 3)), 5, episodes=3, workers=2, record=3, episode_limit=8, max_lanes=16)
+    assert untimed(other) == untimed(cube)
+    for one, two in zip(cube.rollouts, other.rollouts, strict=True):
+        np.testing.assert_array_equal(one.qpos, two.qpos)
+        np.testing.assert_array_equal(one.candidates, two.candidates)
+
+
+def test_rows_tell_every_episode_in_order(cube: Evaluation) -> None:
+    found = [(row["seed"], row["m_inf"], row["n"], row["episode"]) for row in cube.rows]
+    assert found == [(s, cell.m_inf, cell.n, e) for s in (0, 3) for cell in grid((1, 2), (1, 3)) for e in range(3)]
+    assert {row["length"] for row in cube.rows} == {8}
+    assert all(row["return"] == -8.0 and not row["success"] and row["seconds"] > 0 for row in cube.rows)
+    assert {(row["task"], row["success_timing"], row["verifier"]) for row in cube.rows} == {(CUBE, "post", "mean")}
+    assert all(row["act_ms"] > 0 for row in cube.rows)
+    assert list(cube.table().columns) == list(cube.rows[0])
+
+
+def test_rollouts_are_what_the_environment_does(cube: Evaluation) -> None:
+    env = make_env(CUBE).unwrapped
+    for rollout in (cube.rollouts[0], cube.rollouts[-1]):
+        reset(env, episode_seed(0, rollout.seed, rollout.episode))
+        for step, action in enumerate(rollout.actions):
+            np.testing.assert_array_equal(physics(env)["qpos"], rollout.qpos[step])
+            _, reward, _, _, info = env.step(action)
+            assert (reward, info["success"]) == (rollout.reward[step], rollout.success[step])
+        np.testing.assert_array_equal(physics(env)["qvel"], rollout.qvel[-1])
+
+
+def test_rollouts_hold_the_decisions(cube: Evaluation) -> None:
+    for rollout in cube.rollouts:
+        assert rollout.candidates.shape == (rollout.length, rollout.cell.n, 5)
+        best = rollout.q_candidates.argmax(axis=1)
+        np.testing.assert_array_equal(rollout.candidates[np.arange(rollout.length), best], rollout.actions)
+        np.testing.assert_allclose(rollout.q, rollout.q_candidates.max(axis=1))
+        np.testing.assert_allclose(rollout.q, -(rollout.actions**2).sum(axis=1), rtol=1e-5)
+
+
+def test_cells_share_starts_and_noise(cube: Evaluation) -> None:
+    one, three = (next(r for r in cube.rollouts if (r.cell.m_inf, r.cell.n) == (1, n)) for n in (1, 3))
+    np.testing.assert_array_equal(one.qpos[0], three.qpos[0])
+    np.testing.assert_allclose(one.candidates[0, 0], three.candidates[0, 0], rtol=1e-6)
+    starts = {rollout.qpos[0].tobytes() for rollout in cube.rollouts}
+    assert len(starts) == 6  # two seeds, three episodes
+
+
+def test_a_lane_takes_the_next_episode() -> None:
+    few = run(MAZE, (Cell(1, 1),), 2, episodes=7, workers=2, episode_limit=20, max_lanes=4)
+    many = run(MAZE, (Cell(1, 1),), 2, episodes=7, workers=2, episode_limit=20, max_lanes=64)
+    assert [row["episode"] for row in few.rows] == 2 * list(range(7))
+    np.testing.assert_allclose([row["return"] for row in few.rows], [row["return"] for row in many.rows])
+
+
+def test_cells_beyond_the_lanes_come_in_turn() -> None:
+    cells = grid((1, 2, 4), (1,))
+    split = run(MAZE, cells, 2, episodes=2, workers=1, episode_limit=5, max_lanes=2, record=1)
+    assert [row["m_inf"] for row in split.rows] == [1] * 4 + [2] * 4 + [4] * 4
+    assert [rollout.cell for rollout in split.rollouts] == [cell for cell in cells for _ in range(2)]
+
+
+def test_another_evaluation_traces_nothing() -> None:
+    settings: dict[str, Any] = {"episodes": 2, "workers": 1, "episode_limit": 5}
+    run(MAZE, (Cell(2, 2),), 2, **settings)
+    scripted.TRACES.clear()
+    run(MAZE, (Cell(2, 2),), 2, seeds=(5, 6), key_seed=1, **settings)
+    assert scripted.TRACES == []
+
+
+def test_noise_keys_depend_on_counts_alone() -> None:
+    episode = np.arange(8, dtype=np.int32).reshape(2, 2, 2) % 3
+    keys = noise_keys(jnp.int32(0), jnp.array([4, 5]), jnp.asarray(episode), jnp.full((2, 2, 2), 7))
+    again = noise_keys(jnp.int32(0), jnp.array([5, 4]), jnp.asarray(episode[::-1, ::-1, ::-1]), jnp.full((2, 2, 2), 7))
+    assert (keys == again[::-1, ::-1, ::-1]).all()
+    assert keys[0, 0, 0] != noise_keys(jnp.int32(1), jnp.array([4]), jnp.zeros((1, 1, 1), int), jnp.full((1, 1, 1), 7))
+    assert (keys[0, 0, 0] == keys[0, 1, 1]) == (episode[0, 0, 0] == episode[0, 1, 1])
+
+
+def random_state() -> np.ndarray:
+    """State of numpy's process-wide generator."""
+    state: Any = np.random.get_state(legacy=False)  # noqa: NPY002
+    return state["state"]["key"].copy()
+
+
+@pytest.mark.parametrize("task", [CUBE, SCENE, MAZE, ANT])
+def test_reset_is_repeatable(task: str) -> None:
+    env = make_env(task).unwrapped
+    before = random_state()
+    first = reset(env, 7)
+    env.step(np.zeros(env.action_space.shape, np.float32))
+    other = reset(env, 8)
+    np.testing.assert_array_equal(reset(env, 7), first)
+    assert not np.array_equal(first, other)
+    np.testing.assert_array_equal(random_state(), before)
+
+
+def test_copied_lanes_do_not_touch_each_other() -> None:
+    one, two = make_lanes(SCENE, 2)
+    rng = np.random.default_rng(0)
+    actions = rng.uniform(-1, 1, (10, 5)).astype(np.float32)
+    reset(one, 3)
+    alone = [one.step(action)[0] for action in actions]
+    reset(one, 3)
+    reset(two, 4)
+    beside = []
+    for action in actions:
+        beside.append(one.step(action)[0])
+        two._cur_button_states = 1 - two._cur_button_states
+        two._apply_button_states()  # writes joint damping to its model
+        two.step(action)
+    np.testing.assert_array_equal(alone, beside)
+
+
+def test_catalogue_knows_the_limits() -> None:
+    gymnasium = pytest.importorskip("gymnasium")
+    pytest.importorskip("ogbench")
+    for info in DATASETS.values():
+        for number in range(1, 6):
+            spec = gymnasium.spec(f"{info.environment}-singletask-task{number}-v0")
+            assert spec.max_episode_steps == info.limit, info.name
+
+
+def test_timing_is_a_name() -> None:
+    with pytest.raises(UnknownNameError, match="success timing 'pots': did you mean post"):
+        make_env(CUBE, success_timing="pots")
+
+
+def test_timings_differ_by_one_step() -> None:
+    """The step that reaches the goal counts under "post"; under "pre" the next one does."""
+    first = {}
+    for timing in ("post", "pre"):
+        env = make_env(MAZE, success_timing=timing).unwrapped
+        reset(env, 0)
+        env.set_xy(env.cur_goal_xy)
+        first[timing] = [bool(env.step(np.zeros(2, np.float32))[4]["success"]) for _ in range(2)]
+        reset(env, 0)
+        env.set_xy(env.cur_goal_xy + np.array([1.1, 0.0]))
+        first[f"{timing} arrives"] = bool(env.step(np.array([-1.0, 0.0], np.float32))[4]["success"])
+    assert first["post"][0]
+    assert first["pre"][0]
+    assert (first["post arrives"], first["pre arrives"]) == (True, False)
+
+
+def test_workers_import_no_jax() -> None:
+    code = (
+        "import sys, workbench.evaluate.worker, workbench.evaluate.rollout\n"
+        f"from workbench.evaluate.envs import make_env, reset\nreset(make_env('{MAZE}').unwrapped, 0)\n"
+        "print([name for name in ('jax', 'equinox', 'matplotlib', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_worker_exception_arrives_with_its_traceback() -> None:
+    with EnvPool(MAZE, 2, workers=2) as pool:
+        pool.send([4], {})
+        with pytest.raises(WorkerError) as caught:
+            pool.receive()
+    first, *rest = str(caught.value).splitlines()
+    assert MAZE in first
+    assert "KeyError: 4" in first
+    assert any("in serve" in line for line in rest)
+
+
+def test_a_killed_worker_is_named() -> None:
+    with EnvPool(MAZE, 1, workers=1) as pool:
+        pool.send([], {0: Start(0, False)})
+        pool.receive()
+        os.kill(pool.pids[0], signal.SIGKILL)
+        pool.send([0], {})
+        with pytest.raises(WorkerError, match="exit code -9"):
+            pool.receive()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs (one that nobody has waited for does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_the_parent(tmp_path: Path, number: signal.Signals) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import time\nfrom workbench.evaluate.pool import EnvPool\nfrom workbench.evaluate.worker import Start\n"
+        "if __name__ == '__main__':\n"
+        f"    with EnvPool('{MAZE}', 2, workers=2) as pool:\n"
+        "        pool.send([], {0: Start(0, False), 1: Start(1, False)})\n        pool.receive()\n"
+        "        print(*pool.pids, flush=True)\n        time.sleep(60)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd()
+    )
+    assert parent.stdout is not None
+    pids = [int(each) for each in parent.stdout.readline().split()]
+    assert len(pids) == 2
+    parent.send_signal(number)
+    parent.wait(10)
+    deadline = time.monotonic() + 10
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, pids))
+
+
+def test_actions_that_are_not_finite_stop_the_evaluation() -> None:
+    def policy(x, keys) -> Choice:
+        return Choice(jnp.full((*keys.shape, 2), jnp.nan), jnp.zeros(keys.shape), (), ())
+
+    with pytest.raises(DivergedError, match=r"seed 4 .* \(M_inf 1, N 1, episode 0, step 0\)"):
+        evaluate_policy(policy, MAZE, (Cell(1, 1),), seeds=(4,), episodes=1, workers=1, progress=False)
+
+
+def test_nothing_to_evaluate() -> None:
+    with pytest.raises(WorkbenchError, match="at least one cell"):
+        evaluate_policy(lambda x, keys: None, MAZE, (), seeds=(0,), episodes=1)  # pyright: ignore[reportArgumentType]
+
+
+def some_rollout(buttons: bool) -> Rollout:
+    """Three made-up steps."""
+    rng = np.random.default_rng(0)
+    return Rollout(
+        MAZE,
+        "post",
+        seed=1,
+        episode=2,
+        cell=Cell(4, 2, "min"),
+        qpos=rng.normal(size=(4, 3)),
+        qvel=rng.normal(size=(4, 2)),
+        button_states=np.zeros((4, 2), np.int64) if buttons else None,
+        actions=rng.normal(size=(3, 2)).astype(np.float32),
+        reward=np.array([-1.0, -1.0, 0.0]),
+        success=np.array([False, False, True]),
+        q=np.zeros(3, np.float32),
+        candidates=np.zeros((3, 2, 2), np.float32),
+        q_candidates=np.zeros((3, 2), np.float32),
+    )
+
+
+def test_rollouts_survive_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "rollouts.npz"
+    before = [some_rollout(buttons=False), some_rollout(buttons=True)]
+    save_rollouts(path, before)
+    after = load_rollouts(path)
+    assert [(r.cell, r.seed, r.episode, r.task, r.succeeded) for r in after] == 2 * [
+        (Cell(4, 2, "min"), 1, 2, MAZE, True)
+    ]
+    assert after[0].button_states is None
+    np.testing.assert_array_equal(after[1].button_states, before[1].button_states)
+    np.testing.assert_array_equal(after[1].qpos, before[1].qpos)
+
+
+def test_broken_rollout_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "rollouts.npz"
+    with pytest.raises(WorkbenchError, match="no rollout file"):
+        load_rollouts(path)
+    save_rollouts(path, [some_rollout(buttons=False)])
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(WorkbenchError, match="not a file of recorded rollouts"):
+        load_rollouts(path)
+    np.savez(path, header=np.array([{"format": 1}], dtype=object))
+    with pytest.raises(WorkbenchError, match="not a file of recorded rollouts"):
+        load_rollouts(path)

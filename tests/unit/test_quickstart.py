@@ -1,0 +1,78 @@
+"""The main job at smoke size, from data to video, and what a second call does not do again."""
+
+import json
+import time
+
+import matplotlib.image
+import pandas as pd
+import pytest
+
+from workbench.cli.main import main
+from workbench.render.backend import OFF, probe_backend
+from workbench.store.query import list_runs
+
+FILES = {
+    "learning_curve.png",
+    "learning_curve.pdf",
+    "learning_curve.csv",
+    "scaling.png",
+    "scaling.csv",
+    "provenance.json",
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        root = tmp_path_factory.mktemp("quickstart")
+        patch.setenv("WORKBENCH_DATA", str(root / "data"))
+        patch.setenv("WORKBENCH_RUNS", str(root / "runs"))
+        start = time.perf_counter()
+        assert main(["quickstart", "--smoke", "--out", str(root / "out")]) == 0
+        yield root, time.perf_counter() - start
+
+
+def test_the_smoke_path_is_quick_and_makes_every_file(made):
+    root, seconds = made
+    assert seconds < 90
+    assert {path.name for path in (root / "out").iterdir()} >= FILES
+    assert matplotlib.image.imread(root / "out" / "scaling.png").std() > 0.05
+    table = pd.read_csv(root / "out" / "scaling.csv")
+    assert len(table) == 4
+    assert (table["low"] <= table["success"]).all()
+    assert (table["success"] <= table["high"]).all()
+    assert (table["episodes"] == 2).all()
+
+
+def test_provenance_names_data_and_versions(made):
+    record = json.loads((made[0] / "out" / "provenance.json").read_text())
+    assert record["spec"]["data"]["kind"] == "regenerated"
+    assert len(record["spec"]["data"]["sha256"]) == 64
+    assert record["versions"]["jax"]
+
+
+def test_a_video_and_a_contact_sheet(made):
+    if probe_backend() == OFF:
+        pytest.skip("no OpenGL on this machine")
+    assert (made[0] / "out" / "rollouts.mp4").stat().st_size > 5_000
+    sheet = matplotlib.image.imread(made[0] / "out" / "rollouts_sheet.png")
+    assert sheet.shape[1] > 1000
+    assert sheet.std() > 0.05
+
+
+def test_the_run_is_listed(made):
+    runs = list_runs("preset = 'small' and done", root=made[0] / "runs")
+    assert len(runs) == 1
+    assert runs["episodes"][0] == 2
+
+
+def test_a_second_call_trains_and_evaluates_nothing(made, monkeypatch, capsys):
+    root, _ = made
+    monkeypatch.setattr("workbench.experiments.train_chunk", None)
+    monkeypatch.setattr("workbench.quickstart._film", lambda *_: {})
+    monkeypatch.setattr("workbench.quickstart.evaluate_run", None)
+    monkeypatch.setattr("workbench.data.make.run.run_jobs", None)
+    assert main(["quickstart", "--smoke", "--out", str(root / "again")]) == 0
+    assert "best: M_inf" in capsys.readouterr().out
+    first, second = (root / name / "scaling.png" for name in ("out", "again"))
+    assert first.read_bytes() == second.read_bytes()
