@@ -36,7 +36,7 @@ class Size:
     episode_limit: int | None = None
 
 
-FULL = Size(episodes=300, steps=24_000, m_inf=(1, 2, 4, 8), n=(1, 4, 32), eval_episodes=50)
+FULL = Size(episodes=300, steps=20_000, m_inf=(1, 2, 4, 8), n=(1, 4, 16), eval_episodes=50)
 SMOKE = Size(episodes=2, steps=40, m_inf=(1, 2), n=(1, 2), eval_episodes=2, episode_limit=20)
 
 
