@@ -39,9 +39,9 @@ def test_the_smoke_path_is_quick_and_makes_every_file(made):
     assert matplotlib.image.imread(root / "out" / "scaling.png").std() > 0.05
     table = pd.read_csv(root / "out" / "scaling.csv")
     assert len(table) == 4
-    assert (table["low"] <= table["success"]).all()
-    assert (table["success"] <= table["high"]).all()
-    assert (table["episodes"] == 2).all()
+    low, success, high = (table[name].to_numpy() for name in ("low", "success", "high"))
+    assert ((low <= success) & (success <= high)).all()
+    assert set(table["episodes"]) == {2}
 
 
 def test_provenance_names_data_and_versions(made):
@@ -63,7 +63,7 @@ def test_a_video_and_a_contact_sheet(made):
 def test_the_run_is_listed(made):
     runs = list_runs("preset = 'small' and done", root=made[0] / "runs")
     assert len(runs) == 1
-    assert runs["episodes"][0] == 2
+    assert set(runs["episodes"]) == {2}
 
 
 def test_a_second_call_trains_and_evaluates_nothing(made, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 import subprocess
 
+import imageio_ffmpeg
 import matplotlib.image
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from workbench.errors import NoGraphicsError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.envs import make_env, physics, reset
 from workbench.evaluate.rollout import Rollout, save_rollouts
-from workbench.render import backend, run
+from workbench.render import backend, process, run
 from workbench.render.backend import OFF, probe_backend
-from workbench.render.panel import CAPTION, GAP, caption, grid_shape, tile
+from workbench.render.panel import CAPTION, GAP, caption, fade, grid_shape, tile
 from workbench.render.run import render_rollouts
 
 needs_gl = pytest.mark.skipif(probe_backend() == OFF, reason="no OpenGL on this machine")
@@ -95,6 +96,23 @@ def test_a_caption_lies_over_the_scene_and_changes_with_the_step():
     assert (first[:CAPTION] != second[:CAPTION]).any()
 
 
+def test_the_end_is_pale_and_its_caption_is_not():
+    panel = np.random.default_rng(0).integers(0, 256, (CAPTION + 20, 30, 3), np.uint8)
+    pale = fade(panel)
+    np.testing.assert_array_equal(pale[:CAPTION], panel[:CAPTION])
+    assert pale[CAPTION:].min() >= 127
+    assert np.corrcoef(pale[CAPTION:].ravel(), panel[CAPTION:].ravel())[0, 1] > 0.99
+
+
+def test_no_ffmpeg_is_one_sentence(monkeypatch):
+    def missing():
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
+    with pytest.raises(WorkbenchError, match=r"no ffmpeg .* pip install"):
+        process._ffmpeg()
+
+
 def test_tiles_keep_every_frame_and_fill_with_white():
     frames = [np.full((4, 5, 3), value, np.uint8) for value in (10, 20, 30)]
     image = tile(frames, 2)
@@ -109,11 +127,17 @@ def test_grid_shape(count, shape):
 
 
 @needs_gl
-@pytest.mark.parametrize("task", ["scene-play-singletask-task2-v0", "pointmaze-medium-navigate-singletask-task1-v0"])
-def test_physics_becomes_a_video_and_a_contact_sheet(tmp_path, task):
+@pytest.mark.parametrize(
+    ("task", "frames"),  # ten a second, of 6 states 0.05 s or 0.1 s apart, then one second more
+    [("scene-play-singletask-task2-v0", 3 + 10), ("antsoccer-arena-navigate-singletask-task4-v0", 6 + 10)],
+)
+def test_physics_becomes_a_video_and_a_contact_sheet(tmp_path, task, frames):
     save_rollouts(tmp_path / "r.npz", [rollout(task), rollout(task, steps=3, m_inf=8)])
     paths = render_rollouts(tmp_path / "r.npz", tmp_path, width=160, height=120)
-    assert paths["video"].stat().st_size > 1_000
+    header, *images = imageio_ffmpeg.read_frames(str(paths["video"]))
+    assert (header["size"], header["fps"]) == ((2 * (160 + GAP), 120 + CAPTION + GAP), 10)
+    assert len(images) == frames
+    assert np.frombuffer(images[-1], np.uint8).std() > 10
     sheet = matplotlib.image.imread(paths["contact sheet"])
     assert sheet.shape[:2] == (2 * (120 + CAPTION + GAP), 6 * (160 + GAP))
     assert sheet[CAPTION:, :160].std() > 0.05

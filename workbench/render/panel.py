@@ -41,6 +41,12 @@ def caption(
     return np.concatenate([np.asarray(strip), frame])
 
 
+def fade(panel: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
+    """The scene under a caption at half contrast: the episode is over."""
+    scene = panel[CAPTION:] // 2 + 127
+    return np.concatenate([panel[:CAPTION], scene])
+
+
 def grid_shape(count: int) -> tuple[int, int]:
     """Rows and columns for some panels: one row up to four, then as square as it goes."""
     columns = count if count <= 4 else int(np.ceil(np.sqrt(count)))

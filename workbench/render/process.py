@@ -9,79 +9,46 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
-from workbench.data.catalogue import parse_task
-from workbench.evaluate.envs import make_env, reset
+from workbench.errors import WorkbenchError
 from workbench.evaluate.rollout import Rollout, load_rollouts
 from workbench.paths import atomic_write
-from workbench.render.panel import CAPTION, GAP, caption, grid_shape, tile
+from workbench.render.panel import CAPTION, GAP, caption, fade, grid_shape, tile
+from workbench.render.stage import Stage
 
 SHEET_COLUMNS = 6
-HOLD = 20
-"""Steps for which the end is shown."""
+FPS = 10
 
-STRIDE = 2
-"""Steps from one frame to the next; the video runs in real time."""
+HOLD = 10
+"""Frames for which the end is shown."""
 
-
-class Stage:
-    """One environment whose physics is set to that of a recorded step, and a camera on it."""
-
-    def __init__(self, task: str, width: int, height: int) -> None:
-        import mujoco
-
-        self.env: Any = make_env(task).unwrapped
-        reset(self.env, 0)
-        buffer = self.env.model.vis.global_
-        buffer.offwidth, buffer.offheight = max(width, buffer.offwidth), max(height, buffer.offheight)
-        self.env.model.vis.quality.shadowsize = 1024  # OGBench asks for 4096, which software OpenGL takes long to fill
-        self.renderer = mujoco.Renderer(self.env.model, height, width)
-        self.renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0  # pyright: ignore[reportAttributeAccessIssue]
-        self.camera = self.env.custom_camera if hasattr(self.env, "custom_camera") else _table_camera()
-
-    def frame(self, rollout: Rollout, step: int) -> UInt8[np.ndarray, "height width 3"]:
-        """The scene at one step of a rollout."""
-        buttons = () if rollout.button_states is None else (rollout.button_states[step],)
-        self.env.set_state(rollout.qpos[step], rollout.qvel[step], *buttons)
-        self.renderer.update_scene(self.env.data, camera=self.camera)
-        return self.renderer.render()
+MOST = 300
+"""Frames of the longest video, but for its end."""
 
 
-def _table_camera() -> Any:
-    """A view of the whole table, from nearer and more from the side than OGBench's own."""
-    import mujoco
-
-    camera = mujoco.MjvCamera()  # pyright: ignore[reportAttributeAccessIssue]
-    camera.lookat[:] = (0.4, 0.0, 0.1)
-    camera.distance, camera.azimuth, camera.elevation = 0.95, 155, -28
-    return camera
-
-
-def panels(stage: Stage, rollout: Rollout, length: int) -> Iterator[np.ndarray]:
-    """The captioned frames of every `STRIDE`-th step of one rollout, its end held until step `length`."""
+def panels(stage: Stage, rollout: Rollout, stride: int, count: int) -> Iterator[np.ndarray]:
+    """`count` captioned frames, one every `stride` steps; after the episode's end its last state, pale."""
     end = rollout.length
-    last = caption(stage.frame(rollout, end), rollout, end)
-    for step in range(0, length, STRIDE):
+    last = fade(caption(stage.frame(rollout, end), rollout, end))
+    for step in range(0, count * stride, stride):
         yield caption(stage.frame(rollout, step), rollout, step) if step < end else last
 
 
-def write_video(path: Path, stage: Stage, rollouts: list[Rollout], fps: float, size: tuple[int, int]) -> None:
-    """All rollouts side by side; frames are streamed into the encoder."""
-    import imageio_ffmpeg
+def write_video(path: Path, stage: Stage, rollouts: list[Rollout], size: tuple[int, int]) -> None:
+    """All rollouts side by side, in real time unless that takes more than `MOST` frames; streamed into the encoder."""
     import mediapy
 
-    mediapy.set_ffmpeg(imageio_ffmpeg.get_ffmpeg_exe())
-    length = max(rollout.length for rollout in rollouts) + 1 + HOLD
-    streams = [panels(stage, rollout, length) for rollout in rollouts]
+    mediapy.set_ffmpeg(_ffmpeg())
+    length = max(rollout.length for rollout in rollouts) + 1
+    stride = max(1, round(1 / (FPS * stage.seconds_a_step)), -(-length // MOST))
+    streams = [panels(stage, rollout, stride, -(-length // stride) + HOLD) for rollout in rollouts]
     rows, columns = grid_shape(len(rollouts))
     shape = (rows * (size[1] + CAPTION + GAP), columns * (size[0] + GAP))
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.mp4")
     try:
-        with mediapy.VideoWriter(temporary, shape, fps=fps, crf=23) as writer:
+        with mediapy.VideoWriter(temporary, shape, fps=FPS, crf=23) as writer:
             for frames in zip(*streams, strict=True):
                 writer.add_image(tile(list(frames), columns))
         os.replace(temporary, path)
@@ -90,29 +57,44 @@ def write_video(path: Path, stage: Stage, rollouts: list[Rollout], fps: float, s
 
 
 def write_sheet(path: Path, stage: Stage, rollouts: list[Rollout]) -> None:
-    """One row of evenly spaced frames for each rollout."""
+    """Evenly spaced frames, a row for each rollout; two rows where there is only one."""
     from PIL import Image
 
-    frames = []
-    for rollout in rollouts:
-        for step in np.linspace(0, rollout.length, SHEET_COLUMNS).round().astype(int):
-            frames.append(caption(stage.frame(rollout, int(step)), rollout, int(step)))
+    count = SHEET_COLUMNS * (2 if len(rollouts) == 1 else 1)
+    frames = [
+        caption(stage.frame(rollout, step), rollout, step)
+        for rollout in rollouts
+        for step in np.linspace(0, rollout.length, count).round().astype(int).tolist()
+    ]
     with atomic_write(path) as file:
         Image.fromarray(tile(frames, SHEET_COLUMNS)).quantize(192).save(file, format="PNG", optimize=True)
+
+
+def _ffmpeg() -> str:
+    import imageio_ffmpeg
+
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise WorkbenchError(
+            "there is no ffmpeg to write the video with: pip install --force-reinstall imageio-ffmpeg, "
+            "or name one in IMAGEIO_FFMPEG_EXE."
+        ) from error
 
 
 def main(source: Path, stem: Path, width: int, height: int) -> dict[str, str]:
     """Render the rollouts of a file to `stem`.mp4 and `stem`_sheet.png."""
     warnings.filterwarnings("ignore", category=UserWarning, module="gymnasium")
     rollouts = load_rollouts(source)
-    task = rollouts[0].task
-    stage = Stage(task, width, height)
-    steps_a_second = 20 if parse_task(task)[0].family in ("cube", "scene", "puzzle") else 10
+    stage = Stage(rollouts[0].task, width, height)
     video, sheet = stem.with_suffix(".mp4"), stem.with_name(f"{stem.name}_sheet.png")
-    write_video(video, stage, rollouts, steps_a_second / STRIDE, (width, height))
     write_sheet(sheet, stage, rollouts)
+    write_video(video, stage, rollouts, (width, height))
     return {"video": str(video), "contact sheet": str(sheet)}
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))
+    try:
+        print(json.dumps(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))
+    except WorkbenchError as error:
+        sys.exit(str(error))

@@ -29,12 +29,12 @@ class Along(eqx.Module):
     flow_matching: Float[Array, " grid"]
     self_consistency: Float[Array, " inner"]
     lipschitz: Float[Array, " node"]
-    arrivals: tuple[Float[Array, " error"], ...]
+    arrivals: tuple[Float[Array, " _"], ...]
     ends: Float[Array, "step act"]
     target: Action
 
 
-def exact_path(mixture: Mixture, a_0: Action, steps: int) -> Float[Array, "steps+1 act"]:
+def exact_path(mixture: Mixture, a_0: Action, steps: int) -> Float[Array, "{steps}+1 act"]:
     """The flow of the mixture's velocity from a_0 at t = 0, 1/steps, …, 1, by the classical Runge-Kutta method."""
     h = 1.0 / steps
 
@@ -90,44 +90,51 @@ def chain(m: int, m_disc: int) -> tuple[Int[np.ndarray, " link"], Int[np.ndarray
     return np.array([*points, 3 * m_disc - 1]), np.array(terms)
 
 
+def carried(
+    s: Shortcut, points: Points, k: Int[np.ndarray, " point"], x: Float[Array, " obs"], m_disc: int
+) -> tuple[Float[Array, " _"], ...]:
+    """For each M, the squared differences along the chain once its points (at times k/m_disc) are at the end."""
+    found = []
+    for m in map(int, step_counts(m_disc)):
+        order, _ = chain(m, m_disc)
+        found.append(_squared(jnp.diff(push(s, points[order], k[order], x, m, m_disc), axis=0)))
+    return tuple(found)
+
+
 def along(s: Shortcut, mixture: Mixture, x: Float[Array, " obs"], a_0: Action, *, m_disc: int, fine: int) -> Along:
-    """Everything that `measure` needs of one a_0; `fine` Runge-Kutta steps, a multiple of m_disc, make the exact flow."""
+    """What `measure` needs of one a_0; `fine` Runge-Kutta steps, a multiple of m_disc, make the exact flow."""
     start, size = intervals(m_disc)
     t, h = (jnp.asarray(each / m_disc, a_0.dtype) for each in (start, size))
     inner, leaves = slice(m_disc - 1), level(m_disc)
     velocity = jax.vmap(lambda z, t, h: s(z, t, h, x))
     path = exact_path(mixture, a_0, fine)
     z = path[:: fine // m_disc]
-
-    v = velocity(z[start], t, h)
-    landed = z[start] + h[:, None] * v
+    origin = z[start]
+    v = velocity(origin, t, h)
+    landed = origin + h[:, None] * v
     left, right = 2 * np.arange(m_disc - 1) + 1, 2 * np.arange(m_disc - 1) + 2
     v_second = velocity(landed[left], t[right], h[right])
-    residual = v[inner] - (v[left] + v_second) / 2
     u = jax.vmap(mixture.velocity)(z[:-1], t[leaves])
 
-    rollouts = {int(m): rollout(s, a_0, x, int(m)) for m in step_counts(m_disc)}
-    jacobian = jax.vmap(jax.jacfwd(s), in_axes=(0, 0, 0, None))(z[start], t, h, x)
+    jacobian = jax.vmap(jax.jacfwd(s), in_axes=(0, 0, 0, None))(origin, t, h, x)
     lipschitz = jnp.linalg.norm(jacobian, ord=2, axis=(-2, -1))
-    lipschitz = lipschitz.at[right].max(_secant(v_second - v[right], landed[left] - z[start[right]]))
-    for m, (points, velocities) in rollouts.items():
-        lipschitz = lipschitz.at[level(m)].max(_secant(velocities - v[level(m)], points[:-1] - z[start[level(m)]]))
+    lipschitz = lipschitz.at[right].max(_secant(v_second - v[right], landed[left] - origin[right]))
+    ends = []
+    for m in map(int, step_counts(m_disc)):
+        points, velocities = rollout(s, a_0, x, m)
+        lipschitz = lipschitz.at[level(m)].max(_secant(velocities - v[level(m)], points[:-1] - origin[level(m)]))
+        ends.append(points[-1])
 
     points = jnp.concatenate([landed, z[:-1] + u / m_disc, z[-1:]])
-    at = np.concatenate([start + size, np.arange(m_disc) + 1, [m_disc]])
-    arrivals = []
-    for m in rollouts:
-        order, _ = chain(m, m_disc)
-        arrivals.append(_squared(jnp.diff(push(s, points[order], at[order], x, m, m_disc), axis=0)))
+    k = np.concatenate([start + size, np.arange(m_disc) + 1, [m_disc]])
+    t_fine = jnp.linspace(0, 1, fine + 1, dtype=a_0.dtype)
     return Along(
-        acceleration=_squared(
-            jax.vmap(acceleration, in_axes=(None, 0, 0))(mixture, path, jnp.linspace(0, 1, fine + 1, dtype=a_0.dtype))
-        ),
+        acceleration=_squared(jax.vmap(acceleration, in_axes=(None, 0, 0))(mixture, path, t_fine)),
         flow_matching=_squared(v[leaves] - u),
-        self_consistency=_squared(residual),
+        self_consistency=_squared(v[inner] - (v[left] + v_second) / 2),
         lipschitz=lipschitz,
-        arrivals=tuple(arrivals),
-        ends=jnp.stack([points[-1] for points, _ in rollouts.values()]),
+        arrivals=carried(s, points, k, x, m_disc),
+        ends=jnp.stack(ends),
         target=z[-1],
     )
 

@@ -3,25 +3,26 @@ r"""A bound on the W2 distance between a shortcut policy and the behaviour it im
 u is the exact marginal velocity, ψ its flow, p_t its marginals, Z_t a path of it, h_0 = 1/M_disc, and
 Φ_h^t(z) = z + h s(z, t, h) one Euler step. Suppose that, for h = h_0, 2h_0, …, 1/M and t = 0, h, 2h, … < 1,
 
-1. s(·, t, h) is L-Lipschitz **wherever the two points compared lie**: a step from Z_t that missed, or a point of the
-   M-step rollout, against the flow's own point. These are off p_t, so a constant that holds on the support of p_t alone is
-   not enough.
+1. s(·, t, h) is L-Lipschitz **wherever the two points compared lie**: one is the flow's own point, the other a step
+   from Z_t that missed it, or a point of the M-step rollout. The others are off p_t, where training never looked, so
+   the largest slope under p_t is not enough.
 2. ‖s(·, t, h_0) - u_t‖ ≤ ε_FM in L2(p_t), at t = 0, h_0, 2h_0, …
 3. the self-consistency residual of a step of size 2h is at most ε_SC in L2(p_t), at t = 0, 2h, 4h, … (2h ≤ 1/M).
 4. ‖d/dt u_t(Z_t)‖ ≤ A in L2, for **all** t in [0, 1].
 
-Then with e_h = sup_t ‖Φ_h^t - ψ_{t→t+h}‖_{L2(p_t)} / h, in turn: e_{h_0} ≤ ε_FM + A h_0 / 2 (one exact-velocity step misses
-the flow by A h_0² / 2); e_{2h} ≤ (1 + hL/2) e_h + ε_SC (two h-steps, and what separates them from one); and M steps
-accumulate Σ_j (1 + hL)^j h e_h. Coupling policy and flow by the same noise, for every power of two M ≤ M_disc,
+Let e_h = sup_t ‖Φ_h^t - ψ_{t→t+h}‖_{L2(p_t)} / h. Then e_{h_0} ≤ ε_FM + A h_0 / 2, as one step of exact velocity
+misses the flow by A h_0² / 2; e_{2h} ≤ (1 + hL/2) e_h + ε_SC, by two steps of h and what separates them from one of
+2h; and M steps accumulate Σ_j (1 + hL)^j h e_h. Coupling policy and flow by the same noise, for every power of two M
+≤ M_disc,
 
 $$W_2(\pi_M, \pi_B) \le \frac{e^L - 1}{L}\, e^{L / 2M}\,
   \Big[\epsilon_{FM} + \frac{A}{2 M_{disc}} + \log_2\!\frac{M_{disc}}{M}\; \epsilon_{SC}\Big].$$
 
-Derived for this workbench; it has the three-term form of the bound in the SORL paper, whose constants may differ. It is
-about the sampler **before** it clips to [-1, 1], against the mixture itself. Clipping moves no two points apart, so the
-clipped policy is within the same distance of the clipped mixture. ε_FM is the error against u_t, as in training: the exact
-shortcut, the mean velocity over h_0, has ε_FM ≈ A h_0 / 2 and not 0. And a policy trained with w_ql > 0 leaves p_t on
-purpose: the bound still holds, and its terms say how far it went.
+Derived for this workbench, with the three terms of the bound in the SORL paper, whose constants may differ. It is
+about the sampler **before** it clips to [-1, 1], against the mixture itself. Clipping moves no two points apart, so
+the clipped policy is within the same distance of the clipped mixture. ε_FM is the error against u_t, as in training:
+the exact shortcut, the mean velocity over h_0, has an ε_FM of up to A h_0 / 2 and not 0. A policy trained with w_ql >
+0 leaves p_t on purpose: the bound still holds, and its terms say how far it went.
 """
 
 import equinox as eqx
@@ -46,11 +47,11 @@ FLOW_STEPS = 256
 def measure(s: Shortcut, mixture: Mixture, x: Float[Array, " obs"], *, m_disc: int, samples: int, key: Key) -> W2Report:
     """Every term of the bound for the shortcut s at one observation, whose exact actions are `mixture`, and W2 itself.
 
-    p_t is sampled by carrying `samples` draws of noise along the exact flow. Its law is the mixture's marginal, and for
-    paths the proof holds word by word for the samples: their own norms, and a Lipschitz constant that counts the slopes
-    between the very points compared (beside the Jacobian's spectral norm at every Z_t). So `coupled` ≤ `bound_worst`
-    for the draws at hand, up to the error of the Runge-Kutta steps and rounding, though L, as a maximum over samples, is
-    a lower estimate of the true constant.
+    p_t is sampled by carrying `samples` draws of noise along the exact flow, which has the mixture's marginals. Along
+    paths the proof holds word for word for the draws themselves, with their own norms and an L that is the largest
+    slope between the very points compared, and the largest spectral norm of the Jacobian at any Z_t. So `coupled` ≤
+    `bound_worst` for the draws at hand, up to rounding and the error of the Runge-Kutta steps, although L, a maximum
+    over samples, is a lower estimate of the true constant.
 
     `bound_measured` needs no Lipschitz constant. The difference between the end of M steps and of the exact flow is a
     sum of differences, one for each local error; each is the model's own later steps applied to the point with the

@@ -85,12 +85,12 @@ class W2Report:
         """The bound with every local error carried to the end, where it is measured. Holds for `coupled`, always."""
         return self.arrived.sum(axis=1)
 
-    def table(self) -> list[dict[str, float]]:
+    def table(self) -> list[dict[str, int | float]]:
         """One row for each M.
 
-        `bound_worst` = `prefactor_worst` · (`flow_matching` + `discretisation` + `self_consistency`), and `amplification`
-        is the prefactor that would make that product `bound_measured`. The columns `…_end` are the three parts of
-        `bound_measured`.
+        `bound_worst` is `prefactor_worst` times the sum of `flow_matching`, `discretisation` and `self_consistency`;
+        `amplification` is the prefactor that would make `bound_measured` of that sum (it also takes up what the largest
+        error exceeds the others by). The columns `…_end` are the three parts of `bound_measured`.
         """
         return [
             {

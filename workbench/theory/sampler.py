@@ -1,7 +1,7 @@
 """What can be measured of a shortcut and its Euler sampler on any data: no exact velocity is needed.
 
-Observations `x`, noise `a_0` ~ N(0, I) and data actions `a_1` are rows of one batch; row i of one goes with row i of the
-others, so that two models, or two step counts, can be compared on the same noise.
+Observations `x`, noise `a_0` ~ N(0, I) and data actions `a_1` are rows of one batch, row i of one with row i of the
+others. Noise is an argument, so that two models, or two step counts, can be compared on the same.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ Actions: TypeAlias = Float[Array, "row act"]
 
 def rollout(
     s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: int
-) -> tuple[Float[Array, "m+1 act"], Float[Array, "m act"]]:
-    """The points of m Euler steps from one a_0, **not** clipped at the end, and the velocities that led on from them."""
+) -> tuple[Float[Array, "{m}+1 act"], Float[Array, "{m} act"]]:
+    """The points of m Euler steps from one a_0, **not** clipped at the end, and the velocities that led from each."""
     h = jnp.asarray(1.0 / m, a_0.dtype)
 
     def step(a_t: Action, j: Float[Array, ""]) -> tuple[Action, tuple[Action, Action]]:
@@ -61,13 +61,13 @@ def self_consistency_grid(
 def flow_matching_profile(
     s: Shortcut, x: Observations, a_0: Actions, a_1: Actions, *, m_disc: int
 ) -> Float[Array, " grid"]:
-    r"""Root mean square over the rows of the flow-matching error at each t = k/m_disc, in action units per unit of time.
+    r"""Root mean square over the rows of the flow-matching error at each t = k/m_disc.
 
     $$\sqrt{\mathbb E\, \lVert s(a_t, t, 1/M_{disc}) - (a_1 - a_0) \rVert^2}$$
 
-    Its square is the squared error against the true velocity u_t, plus the variance of a_1 - a_0 given a_t, which no
-    model removes: compare models, or times of one model's training, never with zero. `W2Report.eps_fm` has the first
-    part alone, on mixtures.
+    In action units per unit of time. Its square is the squared error against the true velocity u_t, plus the variance
+    of a_1 - a_0 given a_t, which no model removes: compare models, or moments of training, never with zero. On
+    mixtures `W2Report.eps_fm` is the first part alone.
     """
     h = jnp.asarray(1.0 / m_disc, a_0.dtype)
 
@@ -102,8 +102,8 @@ def step_gap(
 
     $$\lVert \mathrm{clip}(a^{(M_{inf})}) - \mathrm{clip}(a^{(M_{disc})}) \rVert$$
 
-    One row of the result for each entry of `m_inf`, which may be any count ≥ 1 and never recompiles. Clipped to [-1, 1],
-    as when acting.
+    One row of the result for each entry of `m_inf`: any counts ≥ 1, and other values never recompile. Clipped to
+    [-1, 1], as when acting.
     """
     return _gaps(s, x, a_0, jnp.asarray([*m_inf, m_disc]))
 
