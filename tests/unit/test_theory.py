@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.theory_models import X, Field, Flow, Levels, gaussian, random_mixture, random_network, run
+from tests.unit.theory_models import Field, Flow, Levels, X, gaussian, random_mixture, random_network, run
 from workbench.data.toy import toy
 from workbench.errors import WorkbenchError
 from workbench.theory import W2Report, prefactor, wasserstein_2

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
+import numpy as np
+from jaxtyping import Array
 
 from workbench.agents.base import AbstractAgent
 from workbench.agents.presets import preset
@@ -82,7 +84,7 @@ def make_spec(
     for value in (weights or {}).values():
         if isinstance(value, list | tuple) and len(value) != len(seeds):
             raise WorkbenchError(f"a weight given as a list needs one value a seed: {len(seeds)}, not {len(value)}.")
-    own_weights = {field.name: round(float(getattr(chosen.weights, field.name)), 9) for field in _fields(LossWeights)}
+    own_weights = {field.name: _shortest(getattr(chosen.weights, field.name)) for field in _fields(LossWeights)}
     spec = RunSpec(
         task=task,
         agent=agent,
@@ -100,6 +102,11 @@ def make_spec(
 
 def _fields(module: Any) -> tuple[dataclasses.Field, ...]:
     return dataclasses.fields(module)
+
+
+def _shortest(value: Array) -> float:
+    """The shortest decimal number that is this float32: 0.98, not 0.980000019."""
+    return float(str(np.float32(value)))
 
 
 def _override(own: dict[str, Any], changes: dict[str, Any], what: str) -> dict[str, Any]:
