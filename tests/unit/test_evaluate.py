@@ -1,11 +1,5 @@
 """Evaluation: repeatable episodes, the same whatever the workers; what rows and rollouts hold; failures."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -19,9 +13,6 @@ from workbench.evaluate.cell import Cell, grid
 from workbench.evaluate.envs import episode_seed, make_env, make_lanes, physics, reset
 from workbench.evaluate.evaluation import Evaluation, evaluate, evaluate_policy
 from workbench.evaluate.policy import Choice, noise_keys
-from workbench.evaluate.pool import EnvPool, WorkerError
-from workbench.evaluate.rollout import Rollout, load_rollouts, save_rollouts
-from workbench.evaluate.worker import Start
 
 CUBE = "cube-single-play-singletask-task2-v0"
 MAZE = "pointmaze-medium-navigate-singletask-task1-v0"
@@ -189,70 +180,6 @@ def test_timings_differ_by_one_step() -> None:
     assert (first["post arrives"], first["pre arrives"]) == (True, False)
 
 
-def test_workers_import_no_jax() -> None:
-    code = (
-        "import sys, workbench.evaluate.worker, workbench.evaluate.rollout\n"
-        f"from workbench.evaluate.envs import make_env, reset\nreset(make_env('{MAZE}').unwrapped, 0)\n"
-        "print([name for name in ('jax', 'equinox', 'matplotlib', 'pandas') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_a_worker_exception_arrives_with_its_traceback() -> None:
-    with EnvPool(MAZE, 2, workers=2) as pool:
-        pool.send([4], {})
-        with pytest.raises(WorkerError) as caught:
-            pool.receive()
-    first, *rest = str(caught.value).splitlines()
-    assert MAZE in first
-    assert "KeyError: 4" in first
-    assert any("in serve" in line for line in rest)
-
-
-def test_a_killed_worker_is_named() -> None:
-    with EnvPool(MAZE, 1, workers=1) as pool:
-        pool.send([], {0: Start(0, False)})
-        pool.receive()
-        os.kill(pool.pids[0], signal.SIGKILL)
-        pool.send([0], {})
-        with pytest.raises(WorkerError, match="exit code -9"):
-            pool.receive()
-
-
-def alive(pid: int) -> bool:
-    """Whether a process still runs (one that nobody has waited for does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_workers_end_with_the_parent(tmp_path: Path, number: signal.Signals) -> None:
-    script = tmp_path / "parent.py"
-    script.write_text(
-        "import time\nfrom workbench.evaluate.pool import EnvPool\nfrom workbench.evaluate.worker import Start\n"
-        "if __name__ == '__main__':\n"
-        f"    with EnvPool('{MAZE}', 2, workers=2) as pool:\n"
-        "        pool.send([], {0: Start(0, False), 1: Start(1, False)})\n        pool.receive()\n"
-        "        print(*pool.pids, flush=True)\n        time.sleep(60)\n"
-    )
-    parent = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd()
-    )
-    assert parent.stdout is not None
-    pids = [int(each) for each in parent.stdout.readline().split()]
-    assert len(pids) == 2
-    parent.send_signal(number)
-    parent.wait(10)
-    deadline = time.monotonic() + 10
-    while any(map(alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(alive, pids))
-
-
 def test_actions_that_are_not_finite_stop_the_evaluation() -> None:
     def policy(x, keys) -> Choice:
         return Choice(jnp.full((*keys.shape, 2), jnp.nan), jnp.zeros(keys.shape), (), ())
@@ -264,50 +191,3 @@ def test_actions_that_are_not_finite_stop_the_evaluation() -> None:
 def test_nothing_to_evaluate() -> None:
     with pytest.raises(WorkbenchError, match="at least one cell"):
         evaluate_policy(lambda x, keys: None, MAZE, (), seeds=(0,), episodes=1)  # pyright: ignore[reportArgumentType]
-
-
-def some_rollout(buttons: bool) -> Rollout:
-    """Three made-up steps."""
-    rng = np.random.default_rng(0)
-    return Rollout(
-        MAZE,
-        "post",
-        seed=1,
-        episode=2,
-        cell=Cell(4, 2, "min"),
-        qpos=rng.normal(size=(4, 3)),
-        qvel=rng.normal(size=(4, 2)),
-        button_states=np.zeros((4, 2), np.int64) if buttons else None,
-        actions=rng.normal(size=(3, 2)).astype(np.float32),
-        reward=np.array([-1.0, -1.0, 0.0]),
-        success=np.array([False, False, True]),
-        q=np.zeros(3, np.float32),
-        candidates=np.zeros((3, 2, 2), np.float32),
-        q_candidates=np.zeros((3, 2), np.float32),
-    )
-
-
-def test_rollouts_survive_their_file(tmp_path: Path) -> None:
-    path = tmp_path / "rollouts.npz"
-    before = [some_rollout(buttons=False), some_rollout(buttons=True)]
-    save_rollouts(path, before)
-    after = load_rollouts(path)
-    assert [(r.cell, r.seed, r.episode, r.task, r.succeeded) for r in after] == 2 * [
-        (Cell(4, 2, "min"), 1, 2, MAZE, True)
-    ]
-    assert after[0].button_states is None
-    np.testing.assert_array_equal(after[1].button_states, before[1].button_states)
-    np.testing.assert_array_equal(after[1].qpos, before[1].qpos)
-
-
-def test_broken_rollout_files_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "rollouts.npz"
-    with pytest.raises(WorkbenchError, match="no rollout file"):
-        load_rollouts(path)
-    save_rollouts(path, [some_rollout(buttons=False)])
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(WorkbenchError, match="not a file of recorded rollouts"):
-        load_rollouts(path)
-    np.savez(path, header=np.array([{"format": 1}], dtype=object))
-    with pytest.raises(WorkbenchError, match="not a file of recorded rollouts"):
-        load_rollouts(path)

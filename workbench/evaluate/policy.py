@@ -26,8 +26,8 @@ class Choice(eqx.Module):
 
     a: Float[Array, "seed cell lane act"]
     q: Float[Array, "seed cell lane"]
-    candidates: tuple[Float[Array, "seed lane cand act"], ...]
-    q_candidates: tuple[Float[Array, "seed lane cand"], ...]
+    candidates: tuple[Float[Array, "seed lane _cand act"], ...]
+    q_candidates: tuple[Float[Array, "seed lane _cand"], ...]
 
 
 Policy: TypeAlias = Callable[[Float[Array, "seed cell lane obs"], Key[Array, "seed cell lane"]], Choice]

@@ -57,7 +57,7 @@ def measure(s: Shortcut, mixture: Mixture, x: Float[Array, " obs"], *, m_disc: i
     sum of differences, one for each local error; each is the model's own later steps applied to the point with the
     error and without (see `along.chain`), and the bound is the sum of their root mean squares.
 
-    Compiles once for each structure of s, m_disc and number of samples; s should be an `eqx.Module`, as every new lambda
+    Compiles once for each structure of s, m_disc and number of samples; s should be an `eqx.Module`, as each new lambda
     compiles anew. Raises `WorkbenchError` when m_disc is no power of two, `samples` < 1, or the model yields NaN or
     infinity.
     """
