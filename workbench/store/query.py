@@ -79,7 +79,9 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
     else:
         runs = runs.assign(eval_step=None, m_inf=None, n=None, success=None, episodes=None)
     try:
-        return duckdb.execute(f"select * from runs where {where} order by task, agent, preset, hash").df()
+        return (
+            duckdb.execute(f"select * from runs where {where} order by task, agent, preset, hash").df().convert_dtypes()
+        )
     except duckdb.Error as error:
         message = str(error).splitlines()[0]
         raise WorkbenchError(
