@@ -29,7 +29,7 @@ def action_clouds(
         axes.set_title(name, fontsize="small")
         axes.set_xlabel("action 1")
     row[0].set_ylabel("action 2")
-    legend = figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="x-small")
+    legend = figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=2)
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)
