@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -255,3 +256,14 @@ def test_every_kind_can_be_made_and_loaded(name, tmp_path):
         pytest.skip("needs the ant expert")
     target = make_dataset(name, episodes=2, rows=30, workers=1, expert=expert, folder=tmp_path, progress=False)
     check_loads(target, 2 * 29)
+
+
+@pytest.mark.parametrize(("name", "share"), [("cube-single-noisy-v0", 0.1), ("puzzle-3x3-noisy-v0", 0.2)])
+def test_noisy_sets_act_at_random_as_often_as_the_official_ones(name, share):
+    # An oracle that stands still: every action that is not small is a random one (rates of 400 draws within 4 sigma).
+    collector = ManipulationCollector(dataset_info(name))
+    rng, ob = np.random.default_rng(0), np.zeros(1)
+    still = SimpleNamespace(select_action=lambda ob, info: np.zeros(5))
+    drawn = [collector._action(still, ob, {}, np.full(5, 1e-6), rng) for _ in range(400)]
+    rate = np.mean([np.abs(action).max() > 1e-3 for action in drawn])
+    assert abs(rate - share) < 4 * np.sqrt(share * (1 - share) / 400)

@@ -23,6 +23,7 @@ _MARKOV = {"min_norm": 0.4}
 _MARKOV_NOISE_LIMIT = 0.1
 _MARKOV_NOISE_SCALE = np.array([1.0, 1.0, 1.0, 3.0, 10.0])
 _MARKOV_RANDOM = 0.1
+_MARKOV_RANDOM_PUZZLE = 0.2
 
 
 class ManipulationCollector:
@@ -33,6 +34,7 @@ class ManipulationCollector:
         import ogbench.manipspace  # noqa: F401  (registers the environments)
 
         self._info = info
+        self._random_share = _MARKOV_RANDOM_PUZZLE if info.family == "puzzle" else _MARKOV_RANDOM
         self._env: Any = gymnasium.make(
             info.env_id,
             mode="data_collection",
@@ -75,7 +77,7 @@ class ManipulationCollector:
     ) -> np.ndarray:
         if self._info.kind == "play":
             return np.clip(oracle.select_action(ob, info), -1, 1)
-        if rng.random() < _MARKOV_RANDOM:
+        if rng.random() < self._random_share:
             return rng.uniform(-1, 1, size=noise.shape)
         return np.clip(oracle.select_action(ob, info) + rng.normal(0, noise), -1, 1)
 
