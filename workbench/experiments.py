@@ -18,6 +18,7 @@ from tqdm import tqdm
 from workbench.agents.base import TrainState
 from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Dataset
+from workbench.data.load import environment_of
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import Evaluation, evaluate
@@ -112,6 +113,8 @@ def evaluate_run(
     Raises `WorkbenchError` when the run has no checkpoint or its task no environment.
     """
     spec = folder.spec
+    if environment_of(spec.task) in ("toy", "minari"):
+        raise WorkbenchError(f"{spec.task} has no environment to play in: only runs on OGBench tasks can be evaluated.")
     info, _ = parse_task(spec.task)
     zero = jnp.zeros(())
     example = Batch(x=jnp.zeros(info.obs), a=jnp.zeros(info.act), r=zero, x_next=jnp.zeros(info.obs), mask=zero)

@@ -188,6 +188,12 @@ def test_actions_that_are_not_finite_stop_the_evaluation() -> None:
         evaluate_policy(policy, MAZE, (Cell(1, 1),), seeds=(4,), episodes=1, workers=1, progress=False)
 
 
+@pytest.mark.parametrize(("m_inf", "n"), [(0, 1), (1, 0), (-2, 4)])
+def test_a_budget_of_nothing_is_refused(m_inf: int, n: int) -> None:
+    with pytest.raises(WorkbenchError, match="at least one step and one candidate"):
+        grid((m_inf,), (n,))
+
+
 def test_nothing_to_evaluate() -> None:
     with pytest.raises(WorkbenchError, match="at least one cell"):
         evaluate_policy(lambda x, keys: None, MAZE, (), seeds=(0,), episodes=1)  # pyright: ignore[reportArgumentType]

@@ -70,7 +70,10 @@ def test_nested_settings_reach_the_agent(data):
         ({"weights": {"ql": [1.0, 2.0, 3.0]}, "seeds": (0, 1)}, "one value a seed: 2, not 3"),
         ({"seeds": ()}, "one or more different"),
         ({"seeds": (1, 1)}, "one or more different"),
-        ({"steps": 0}, "at least 1"),
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"weights": {"gamma": 1.5}}, "gamma must lie between 0 and 1, not 1.5"),
+        ({"weights": {"lr": [1e-3, -1.0]}, "seeds": (0, 1)}, "lr must lie between 0 and inf, not -1"),
         ({"settings": {"m_btt": 3}}, "m_btt=3 cannot be trained"),
     ],
 )

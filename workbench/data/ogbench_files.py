@@ -56,13 +56,13 @@ def load_task(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
     `path` is the training file (its twin ends in `-val.npz`); without it `locate` finds one. Raises `DatasetError` for
     files that are missing, broken, or of another environment.
     """
-    import gymnasium
-    import ogbench  # noqa: F401  (registers its environments)
-
     info, number = parse_task(task)
     path = path or locate(info.name)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module="gymnasium")
+        warnings.simplefilter("ignore")  # the simulator looks for a display, gymnasium remarks on OGBench's spaces
+        import gymnasium
+        import ogbench  # noqa: F401  (registers its environments)
+
         env = gymnasium.make(f"{info.environment}-singletask-task{number}-v0")
     provenance = _provenance(path, info)
     try:

@@ -2,14 +2,23 @@
 
 from dataclasses import dataclass
 
+from workbench.errors import WorkbenchError
+
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """An inference budget: `m_inf` Euler steps, the best of `n` candidates by `verifier` ("mean" or "min")."""
+    """An inference budget: `m_inf` Euler steps, the best of `n` candidates by `verifier` ("mean" or "min").
+
+    Raises `WorkbenchError` for counts below 1.
+    """
 
     m_inf: int
     n: int
     verifier: str = "mean"
+
+    def __post_init__(self) -> None:
+        if self.m_inf < 1 or self.n < 1:
+            raise WorkbenchError(f"an inference budget needs at least one step and one candidate, not {self}.")
 
     def __str__(self) -> str:
         return f"M_inf {self.m_inf}, N {self.n}" + ("" if self.verifier == "mean" else f", {self.verifier}")

@@ -10,7 +10,7 @@ from workbench.plots.style import SERIES, styled
 LEVELS = (0.25, 0.5, 0.75)
 
 
-@styled(1.9)
+@styled()
 def action_clouds(
     clouds: dict[str, Float[np.ndarray, "_ 2"]], reward: Float[np.ndarray, "row grid"] | None = None, title: str = ""
 ) -> Figure:
@@ -19,7 +19,8 @@ def action_clouds(
     `reward` holds the reward on an even grid over that square, first action coordinate along columns, and is drawn as
     contours at 0.25, 0.5 and 0.75. Points are transparent: dark is many. Draw the same number in each panel.
     """
-    figure = Figure(layout="constrained")
+    figure = Figure(layout="compressed")
+    figure.set_figheight(min(2.6, 1.0 + 4.6 / len(clouds)))  # square panels across the width, and their labels
     row = figure.subplots(1, len(clouds), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (name, actions) in zip(row, clouds.items(), strict=True):
         axes.scatter(*actions.T, s=3, color=SERIES[0][0], alpha=0.25, linewidth=0, label="one action", rasterized=True)
@@ -29,7 +30,8 @@ def action_clouds(
         axes.set_title(name, fontsize="small")
         axes.set_xlabel("action 1")
     row[0].set_ylabel("action 2")
-    legend = figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=2)
+    handles, labels = row[0].get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=2, markerscale=2, fontsize="x-small")
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)

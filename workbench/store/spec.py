@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,10 +79,12 @@ def make_spec(
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise WorkbenchError(f"seeds must be one or more different numbers, not {list(seeds)}.")
-    if steps < 1:
-        raise WorkbenchError(f"steps must be at least 1, not {steps}.")
+    for label, count in (("steps", steps), ("batch_size", batch_size)):
+        if count is not None and count < 1:
+            raise WorkbenchError(f"{label} must be at least 1, not {count}.")
     chosen = preset(agent, preset_name, environment_of(task))
-    for value in (weights or {}).values():
+    for name, value in (weights or {}).items():
+        _check_range(name, value)
         if isinstance(value, list | tuple) and len(value) != len(seeds):
             raise WorkbenchError(f"a weight given as a list needs one value a seed: {len(seeds)}, not {len(value)}.")
     own_weights = {field.name: _shortest(getattr(chosen.weights, field.name)) for field in _fields(LossWeights)}
@@ -91,7 +94,7 @@ def make_spec(
         preset=preset_name,
         settings=_override(_to_fields(chosen.agent), settings or {}, "agent setting"),
         weights=_override(own_weights, weights or {}, "loss weight"),
-        batch_size=batch_size or chosen.batch_size,
+        batch_size=chosen.batch_size if batch_size is None else batch_size,
         seeds=tuple(seeds),
         steps=steps,
         data=data,
@@ -102,6 +105,17 @@ def make_spec(
 
 def _fields(module: Any) -> tuple[dataclasses.Field, ...]:
     return dataclasses.fields(module)
+
+
+RANGES = {"gamma": (0.0, 1.0), "tau": (0.0, 1.0), "lr": (0.0, math.inf)}
+"""Closed ranges of the rates; the weights of the losses may be any number."""
+
+
+def _check_range(name: str, value: Any) -> None:
+    low, high = RANGES.get(name, (-math.inf, math.inf))
+    for number in value if isinstance(value, list | tuple) else [value]:
+        if not low <= number <= high:
+            raise WorkbenchError(f"{name} must lie between {low:g} and {high:g}, not {number:g}.")
 
 
 def _shortest(value: Array) -> float:
