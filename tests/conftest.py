@@ -1,11 +1,17 @@
 """Settings of every test run, made before jax is imported: CPU, kept compilations, folders of its own."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Started in the background by some shells, this process ignores Ctrl-C and so would every program that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 COMPILED = str(Path.home() / ".cache" / "sorl-workbench" / "jax-tests")
 
