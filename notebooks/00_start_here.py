@@ -65,7 +65,7 @@ cache = enable_compile_cache()
 
 # %%
 SMOKE = os.environ.get("WORKBENCH_SCALE") == "smoke"
-IMITATE, SETTLE, STEER = (300, 100, 300) if SMOKE else (5000, 1500, 1500)  # updates of each stage
+IMITATE, SETTLE, STEER = (500, 100, 1000) if SMOKE else (5000, 1500, 1500)  # updates of each stage
 CHUNK = 100 if SMOKE else 250  # updates between two reports
 W_QL = 10.0  # weight of the Q loss once we steer; it is 0 while we imitate
 W_SC = 10.0  # weight of self-consistency
@@ -165,8 +165,8 @@ imitation = {m: act(imitator, Budget(m_inf=m)) for m in M_INF}
 show_clouds({"exact, 8 steps": exact} | {rf"$M_{{\mathrm{{inf}}}} = {m}$": a for m, a in imitation.items()})
 
 # %% [markdown]
-# **How to read it.** Each dot is an action. Every panel has the eight clusters in about equal shares, and the mean
-# reward is that of the data. The threads between the clusters are the price of few steps: the exact field leaves
+# **How to read it.** Each dot is an action. Every panel has the eight clusters in about equal shares, and about the
+# mean reward of the data. The threads between the clusters are the price of few steps: the exact field leaves
 # them too. One and two steps add a few dots inside the circle, where noise has not quite
 # decided; else self-consistency has taught the network to go in one step where eight steps lead.
 
@@ -230,10 +230,10 @@ show_clouds({f"best of $N = {n}$": a for n, a in best.items()})
 #
 # | change | expect |
 # |---|---|
-# | `W_QL = 3.0` | one step goes only part of the way |
+# | `W_QL = 3.0` | the one-step policy goes only part of the way |
 # | `M_BTT = 8` | compiles again, updates cost more, and the eight-step policy moves too |
-# | `W_SC = 0.0` | eight steps imitate as before, one step is lost: no data ever taught it a step of size 1 |
-# | `M_INF = (1, 3, 8, 16)` | 3 and 16 were never trained: the network extrapolates in its step size |
+# | `W_SC = 0.0` | eight steps imitate as before, one and two are lost: no data taught steps of those sizes |
+# | `M_INF = (1, 3, 8, 16)` | 3 and 16 were never trained: 3 lies between two that were, 16 is beyond them and blurs |
 #
 # ## What this notebook claims
 #

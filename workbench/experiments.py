@@ -116,8 +116,8 @@ def evaluate_run(
     if environment_of(spec.task) in ("toy", "minari"):
         raise WorkbenchError(f"{spec.task} has no environment to play in: only runs on OGBench tasks can be evaluated.")
     info, _ = parse_task(spec.task)
-    zero = jnp.zeros(())
-    example = Batch(x=jnp.zeros(info.obs), a=jnp.zeros(info.act), r=zero, x_next=jnp.zeros(info.obs), mask=zero)
+    zero, x, a = jnp.zeros(()), jnp.zeros(info.obs), jnp.zeros(info.act)
+    example = Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)
     agent = spec.build_agent()
     found = folder.load_latest(eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds))
     if found is None:
@@ -138,6 +138,18 @@ def evaluate_run(
     )
     folder.add_evals(evaluation.table().assign(step=step))
     return evaluation
+
+
+def evaluate_missing(folder: RunFolder, cells: Sequence[Cell], *, episodes: int, **settings: Any) -> None:
+    """Evaluate the cells that have fewer than `episodes` episodes a seed at the newest checkpoint."""
+    done = folder.evals()
+    if len(done) and folder.checkpoints():
+        done = done[done["step"] == int(folder.checkpoints()[-1].stem)]
+    counts = done.groupby(["m_inf", "n", "verifier"]).size().to_dict() if len(done) else {}
+    wanted = episodes * len(folder.spec.seeds)
+    missing = [cell for cell in cells if counts.get((cell.m_inf, cell.n, cell.verifier), 0) < wanted]
+    if missing:
+        evaluate_run(folder, missing, episodes=episodes, **settings)
 
 
 def train_run(

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.errors import NoGraphicsError
-from workbench.evaluate.cell import Cell, grid
+from workbench.evaluate.cell import grid
 from workbench.evaluate.rollout import save_rollouts
-from workbench.experiments import Schedule, evaluate_run, train_run
+from workbench.experiments import Schedule, evaluate_missing, evaluate_run, train_run
 from workbench.paths import atomic_write, write_json
 from workbench.plots.learning import learning_curve
 from workbench.plots.scaling import scaling, success_table
@@ -77,7 +77,8 @@ def quickstart(
     folder = RunFolder(record.path)
     cells = grid(size.m_inf, size.n)
     with _step("evaluate", seconds, say, f"{len(cells)} inference budgets, {size.eval_episodes} episodes each"):
-        record = _evaluate(folder, cells, size, workers)
+        evaluate_missing(folder, cells, episodes=size.eval_episodes, workers=workers, episode_limit=size.episode_limit)
+        record = read_run(folder)
     out = out or record.path
     with _step("draw", seconds, say, "learning curve, sequential and parallel scaling"):
         summary = Summary(record, success_table(record.evals), {}, seconds)
@@ -96,16 +97,6 @@ def _step(name: str, seconds: dict[str, float], say: Callable[[str], object], wh
     start = time.perf_counter()
     yield
     seconds[name] = round(time.perf_counter() - start, 1)
-
-
-def _evaluate(folder: RunFolder, cells: tuple[Cell, ...], size: Size, workers: int | None) -> RunRecord:
-    """Evaluate what is not in the run's table yet."""
-    done = folder.evals()
-    counts = {} if done.empty else done.groupby(["m_inf", "n"]).size().to_dict()
-    missing = [cell for cell in cells if counts.get((cell.m_inf, cell.n), 0) < size.eval_episodes]
-    if missing:
-        evaluate_run(folder, missing, episodes=size.eval_episodes, workers=workers, episode_limit=size.episode_limit)
-    return read_run(folder)
 
 
 def _draw(summary: Summary, out: Path) -> dict[str, Path]:

@@ -79,7 +79,7 @@ def test_a_second_call_trains_and_evaluates_nothing(made, monkeypatch, capsys):
     root, _ = made
     monkeypatch.setattr("workbench.experiments.train_chunk", None)
     monkeypatch.setattr("workbench.quickstart._film", lambda *_: {})
-    monkeypatch.setattr("workbench.quickstart.evaluate_run", None)
+    monkeypatch.setattr("workbench.experiments.evaluate_run", None)
     monkeypatch.setattr("workbench.data.make.run.run_jobs", None)
     assert main(["quickstart", "--smoke", "--out", str(root / "again")]) == 0
     assert "best: M_inf" in capsys.readouterr().out

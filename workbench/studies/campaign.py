@@ -1,0 +1,167 @@
+"""Training runs and evaluations behind the figures of a real task: SORL, small, on regenerated cube-single."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+import pandas as pd
+
+from workbench.data.dataset import Dataset
+from workbench.evaluate.cell import Cell, grid
+from workbench.experiments import Schedule, evaluate_missing, train_run
+from workbench.store.folder import RunFolder
+from workbench.store.query import RunRecord, read_run
+from workbench.store.spec import RunSpec, make_spec
+
+DATASET = "cube-single-play-v0"
+TASK = "cube-single-play-singletask-task2-v0"
+COMMON = Cell(m_inf=4, n=1)
+"""The budget that learning curves are evaluated at."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of everything: a full study takes tens of minutes, a smoke test seconds."""
+
+    data_episodes: int
+    steps: int
+    eval_every: int
+    eval_episodes: int
+    episodes: int
+    seeds: tuple[int, ...]
+    m_inf: tuple[int, ...]
+    n: tuple[int, ...]
+    m_btt: tuple[int, ...]
+    factors: tuple[float, ...]
+    episode_limit: int | None = None
+
+    @staticmethod
+    def of(smoke: bool) -> "Scale":
+        """The smoke scale or the full one."""
+        return SMOKE if smoke else FULL
+
+
+FULL = Scale(
+    data_episodes=300,
+    steps=20_000,
+    eval_every=4_000,
+    eval_episodes=20,
+    episodes=50,
+    seeds=(0, 1, 2),
+    m_inf=(1, 2, 4, 8),
+    n=(1, 2, 4, 8, 16, 32),
+    m_btt=(1, 2, 4, 8),
+    factors=(0.1, 1.0, 10.0),
+)
+SMOKE = Scale(
+    data_episodes=2,
+    steps=4,
+    eval_every=2,
+    eval_episodes=1,
+    episodes=2,
+    seeds=(0, 1),
+    m_inf=(1, 2),
+    n=(1, 2),
+    m_btt=(1, 2),
+    factors=(1.0, 10.0),
+    episode_limit=5,
+)
+
+
+@cache
+def _data(episodes: int) -> tuple[Dataset, Dataset]:
+    from workbench.data.make import make_dataset
+    from workbench.data.ogbench_files import load_task
+
+    return load_task(TASK, make_dataset(DATASET, episodes=episodes))
+
+
+def spec_of(scale: Scale, seed: int, *, m_btt: int | None = None, factors: dict[str, float] | None = None) -> RunSpec:
+    """The preset's run of one seed, or one with another `m_btt`, or with loss weights times a factor, by name."""
+    data = _data(scale.data_episodes)[0].provenance
+    spec = make_spec(TASK, data, preset_name="small", seeds=(seed,), steps=scale.steps)
+    changed = {name: round(factor * spec.weights[name], 6) for name, factor in (factors or {}).items()}
+    settings = {} if m_btt is None else {"m_btt": m_btt}
+    return make_spec(
+        TASK, data, preset_name="small", seeds=(seed,), steps=scale.steps, settings=settings, weights=changed
+    )
+
+
+def run(scale: Scale, spec: RunSpec, cells: Sequence[Cell], *, curve: bool = False) -> RunRecord:
+    """Train and evaluate what is not on disk yet; with `curve` also while training, at `COMMON`."""
+    train_data, val_data = _data(scale.data_episodes)
+    limit = scale.episode_limit
+    record = train_run(
+        spec,
+        train_data,
+        val_data,
+        schedule=Schedule(eval_every=scale.eval_every if curve else 0),
+        evaluate=lambda folder: evaluate_missing(folder, [COMMON], episodes=scale.eval_episodes, episode_limit=limit),
+    )
+    evaluate_missing(RunFolder(record.path), cells, episodes=scale.episodes, episode_limit=limit)
+    return read_run(RunFolder(record.path))
+
+
+def cells(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """One row a run, checkpoint and inference budget: settings, episodes and successes."""
+    return pd.concat([_cells_of(record) for record in records], ignore_index=True)
+
+
+def _cells_of(record: RunRecord) -> pd.DataFrame:
+    spec = record.spec
+    keys = ["seed", "step", "m_inf", "n", "verifier", "success_timing"]
+    rows = record.evals.groupby(keys).agg(
+        episodes=("success", "size"),
+        successes=("success", "sum"),
+        return_mean=("return", "mean"),
+        length_mean=("length", "mean"),
+    )
+    fixed = {"hash": record.path.name, "task": spec.task, "agent": spec.agent, "preset": spec.preset}
+    fixed |= {"data": spec.data.kind, "m_disc": spec.settings["m_disc"], "m_btt": spec.settings["m_btt"]}
+    fixed |= {f"w_{name}": spec.weights[name] for name in ("ql", "fm", "sc")}
+    table = rows.reset_index().astype({"successes": int})
+    return pd.concat([pd.DataFrame([fixed] * len(table)), table], axis=1)
+
+
+def inference_compute(smoke: bool = False) -> dict[str, pd.DataFrame]:
+    """The M_inf x N grid of the preset's runs after training, and their learning curves.
+
+    `test_time` and `learning_success` hold cells at the last and at every evaluated update, `learning` the metrics.
+    """
+    scale = Scale.of(smoke)
+    grid_cells = grid(scale.m_inf, scale.n)
+    records = [run(scale, spec_of(scale, seed), grid_cells, curve=True) for seed in scale.seeds]
+    every = cells(records)
+    at_common = (every["m_inf"] == COMMON.m_inf) & (every["n"] == COMMON.n)
+    metrics = pd.concat([record.metrics.assign(hash=record.path.name) for record in records], ignore_index=True)
+    return {
+        "test_time": every.loc[every["step"] == scale.steps],
+        "learning_success": every.loc[at_common],
+        "learning": metrics,
+    }
+
+
+def backpropagation(smoke: bool = False) -> dict[str, pd.DataFrame]:
+    """Training compute against inference compute: runs with M_BTT of 1, 2, 4, 8, each over M_inf and N."""
+    scale = Scale.of(smoke)
+    budgets = grid(scale.m_inf, (1, 4))
+    chosen = [spec_of(scale, seed, m_btt=m_btt) for m_btt in scale.m_btt for seed in scale.seeds[:2]]
+    table = cells([run(scale, spec, budgets) for spec in chosen])
+    return {"backpropagation": _at(table, scale.steps, budgets)}
+
+
+def loss_weights(smoke: bool = False) -> dict[str, pd.DataFrame]:
+    """Sensitivity: each of the three loss weights alone times a tenth and ten, beside the preset."""
+    scale = Scale.of(smoke)
+    budgets = (Cell(1, 1), Cell(4, 1), Cell(4, 4))
+    changes = [{}] + [{name: f} for name, f in product(("ql", "fm", "sc"), scale.factors) if f != 1]
+    chosen = [spec_of(scale, seed, factors=change) for change in changes for seed in scale.seeds[:2]]
+    table = cells([run(scale, spec, budgets) for spec in chosen])
+    return {"loss_weights": _at(table, scale.steps, budgets)}
+
+
+def _at(table: pd.DataFrame, step: int, budgets: Sequence[Cell]) -> pd.DataFrame:
+    wanted = {(cell.m_inf, cell.n, cell.verifier) for cell in budgets}
+    found = [tuple(row) in wanted for row in table[["m_inf", "n", "verifier"]].itertuples(index=False, name=None)]
+    return table.loc[found & (table["step"] == step)]

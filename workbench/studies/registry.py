@@ -1,0 +1,95 @@
+"""Every study by name, and the tables it makes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.store.folder import environment
+from workbench.studies.table import Table, write_table
+
+
+@dataclass(frozen=True)
+class Study:
+    """A function `module:name` of `smoke` that returns `tables`, by name; `about` says what it does and costs."""
+
+    function: str
+    tables: tuple[str, ...]
+    about: str
+
+    def load(self) -> Callable[[bool], dict[str, Table]]:
+        """The function itself."""
+        module, name = self.function.split(":")
+        return getattr(import_module(f"workbench.studies.{module}"), name)
+
+
+STUDIES: dict[str, Study] = {
+    "mixture": Study(
+        "mixture:mixture",
+        (
+            "mixture_bound",
+            "mixture_self_consistency",
+            "mixture_flow_matching",
+            "mixture_sampler",
+            "mixture_samples",
+            "mixture_paths",
+        ),
+        "every term of the W2 bound while a policy learns to imitate a mixture: minutes",
+    ),
+    "inference": Study(
+        "campaign:inference_compute",
+        ("test_time", "learning_success", "learning"),
+        "SORL (small) on cube-single, three seeds, over M_inf and N: half an hour on two cores",
+    ),
+    "backpropagation": Study(
+        "campaign:backpropagation",
+        ("backpropagation",),
+        "the same with M_BTT of 1, 2, 4 and 8, two seeds: an hour on two cores",
+    ),
+    "weights": Study(
+        "campaign:loss_weights",
+        ("loss_weights",),
+        "the same with each loss weight times a tenth and ten, two seeds: an hour on two cores",
+    ),
+    "verifier": Study(
+        "verifier:verifier", ("calibration", "verifier"), "Q against the returns of recorded episodes, by N: minutes"
+    ),
+    "actions": Study(
+        "actions:actions", ("action_w2",), "W2 between policy and data near held-out observations: minutes"
+    ),
+    "strips": Study("strips:strips", ("strip_q", "strip_frames"), "frames and Q-values of one start: a minute"),
+    "runtime": Study("runtime:runtime", ("cost", "updates"), "milliseconds of updates and decisions: minutes"),
+}
+"""Names as in `workbench study NAME`; runs that are already on disk are not made again."""
+
+
+def maker_of(table: str) -> str:
+    """The name of the study that makes a table; raises `UnknownNameError` when none does."""
+    for name, study in STUDIES.items():
+        if table in study.tables:
+            return name
+    raise UnknownNameError("table", table, [each for study in STUDIES.values() for each in study.tables])
+
+
+def run_study(name: str, folder: Path, *, smoke: bool = False) -> list[Path]:
+    """Run a study and write its tables, each with its provenance, into `folder`; returns their paths.
+
+    Raises `UnknownNameError` for the name, and `WorkbenchError` when a study returns other tables than it says.
+    """
+    if name not in STUDIES:
+        raise UnknownNameError("study", name, STUDIES)
+    study, start = STUDIES[name], time.perf_counter()
+    tables = study.load()(smoke)
+    if set(tables) != set(study.tables):
+        raise WorkbenchError(f"study {name} made {sorted(tables)} where {sorted(study.tables)} was expected.")
+    provenance: dict[str, Any] = {
+        "study": name,
+        "command": f"workbench study {name}{' --smoke' if smoke else ''}",
+        "about": study.about,
+        "seconds": round(time.perf_counter() - start),
+        "environment": environment(),
+    }
+    return [write_table(folder, each, tables[each], provenance) for each in study.tables]

@@ -1,0 +1,152 @@
+"""How long decisions and updates of SORL take here, beside the operations they are made of (`workbench.cost`)."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from workbench.agents.base import TrainState
+from workbench.agents.presets import preset
+from workbench.agents.sorl import SORL
+from workbench.cost import decision_cost, update_gflop
+from workbench.data.dataset import Dataset, Provenance
+from workbench.evaluate.cell import Cell, grid
+from workbench.store.folder import environment
+from workbench.train import init_seeds, train_chunk
+from workbench.types import Budget, Decision, LossWeights
+
+ENVIRONMENT, OBS, ACT = "cube-single", 28, 5
+PRESETS = ("small", "paper")
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """What is timed, how often, and how large.
+
+    Every timing is repeated in `rounds`; one holds `calls` decisions, or `update_seconds` of updates beside products of
+    two matrices with `side` rows and columns. `network` replaces fields of the agent.
+    """
+
+    m_inf: tuple[int, ...]
+    n: tuple[int, ...]
+    m_btt: tuple[int, ...]
+    rounds: int
+    calls: int
+    update_seconds: float
+    side: int
+    network: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+FULL = Size((1, 2, 4, 8, 16), (1, 2, 4, 8, 16, 32), (1, 2, 4, 8), rounds=9, calls=20, update_seconds=0.4, side=2048)
+SMOKE = Size((1, 2), (1, 2, 4), (1, 2), rounds=2, calls=2, update_seconds=0, side=64, network={"width": 8, "depth": 1})
+
+
+def runtime(smoke: bool = False) -> dict[str, pd.DataFrame]:
+    """Times on the shapes of cube-single, whose values do not matter; each is a median with its quartiles.
+
+    `cost`: milliseconds of one warm decision for one observation, dispatch included, by preset, M_inf and N.
+    `updates`: milliseconds of one update by preset and M_BTT, the rate that makes (GFLOP/s), and that of a large matrix
+    product measured in turn with the updates, so that a busy machine slows both. `machine` says where it was measured.
+    """
+    size = SMOKE if smoke else FULL
+    facts = environment()
+    machine = facts["machine"] if facts["device"] == "cpu" else facts["device"]
+    decisions, updates = [], []
+    for name in PRESETS:
+        chosen = preset("sorl", name, ENVIRONMENT)
+        assert isinstance(chosen.agent, SORL)
+        agent, fixed = dataclasses.replace(chosen.agent, **size.network), {"preset": name, "machine": machine}
+        decisions += [fixed | row for row in _decisions(agent, size)]
+        updates += [fixed | row for row in _updates(agent, chosen.batch_size, size)]
+    return {"cost": pd.DataFrame(decisions), "updates": pd.DataFrame(updates)}
+
+
+def _decisions(agent: SORL, size: Size) -> list[dict[str, Any]]:
+    """One row a budget. Budgets take turns, so that a slow moment of the machine falls on all of them."""
+    state = agent.init(_noise(2).example(), key=jax.random.key(0))
+    cells = grid(size.m_inf, size.n)
+    times: dict[Cell, list[float]] = {cell: [] for cell in cells}
+    for cell in cells:
+        _decide_seconds(agent, state, cell)
+    for _ in range(size.rounds):
+        for cell in cells:
+            times[cell] += [_decide_seconds(agent, state, cell) for _ in range(size.calls)]
+    costs = {cell: decision_cost(agent, OBS, ACT, m_inf=cell.m_inf, n=cell.n) for cell in cells}
+    return [dataclasses.asdict(costs[cell]) | _milliseconds("act_ms", times[cell]) for cell in cells]
+
+
+def _decide_seconds(agent: SORL, state: TrainState, cell: Cell) -> float:
+    budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
+    x, key = jnp.zeros(OBS), jax.random.key(0)
+    return _seconds(lambda: _act(agent, state, x, budget, key))
+
+
+@eqx.filter_jit
+def _act(agent: SORL, state: TrainState, x: Float[Array, " obs"], budget: Budget, key: PRNGKeyArray) -> Decision:
+    return agent.act(state, x, budget, key=key)
+
+
+def _updates(agent: SORL, batch: int, size: Size) -> list[dict[str, Any]]:
+    """One row an M_BTT. They take turns, and after each a large product is timed too."""
+    data = _noise(100_000)
+    chunks = {m: _chunk(dataclasses.replace(agent, m_btt=m), data, batch, size.update_seconds) for m in size.m_btt}
+    matrix = jnp.asarray(np.random.default_rng(0).normal(size=(size.side, size.side)), jnp.float32)
+    product = jax.jit(jnp.matmul)
+    _seconds(lambda: product(matrix, matrix))
+    updates: dict[int, list[float]] = {m: [] for m in size.m_btt}
+    products: dict[int, list[float]] = {m: [] for m in size.m_btt}
+    for _ in range(size.rounds):
+        for m, chunk in chunks.items():
+            updates[m].append(chunk())
+            products[m] += [_seconds(lambda: product(matrix, matrix)) for _ in range(3)]
+    rows = []
+    for m in size.m_btt:
+        gflop = update_gflop(dataclasses.replace(agent, m_btt=m), OBS, ACT, batch)
+        reached, rate = (float(np.median(work / np.array(seconds))) for work, seconds in (
+            (gflop, updates[m]), (2e-9 * size.side**3, products[m])))
+        rates = {"gflop": gflop, "gflop_per_s": reached, "matmul_gflop_per_s": rate, "share": reached / rate}
+        rows.append({"m_btt": m, "batch": batch} | _milliseconds("ms", updates[m]) | rates)
+    return rows
+
+
+def _chunk(agent: SORL, data: Dataset, batch: int, duration: float) -> Callable[[], float]:
+    """A compiled call that runs updates for about `duration` seconds and returns the seconds of one."""
+    state, weights = init_seeds(agent, data.example(), (0,)), LossWeights()
+
+    def run(steps: int) -> float:
+        return _seconds(lambda: train_chunk(agent, data, weights, state, steps, batch)) / steps
+
+    run(1)
+    steps = max(1, round(duration / run(4)))
+    return lambda: run(steps)
+
+
+def _noise(rows: int) -> Dataset:
+    rng = np.random.default_rng(0)
+    return Dataset.build(
+        rng.normal(size=(rows, OBS)).astype(np.float32),
+        rng.uniform(-1, 1, (rows, ACT)).astype(np.float32),
+        -np.ones(rows, np.float32),
+        np.ones(rows, np.float32),
+        np.arange(rows) != rows - 1,
+        Provenance("arrays", "noise"),
+    )
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    """Wall time of a call until its result exists."""
+    start = time.perf_counter()
+    jax.block_until_ready(call())
+    return time.perf_counter() - start
+
+
+def _milliseconds(name: str, seconds: Sequence[float]) -> dict[str, float]:
+    low, middle, high = (1e3 * float(each) for each in np.quantile(seconds, (0.25, 0.5, 0.75)))
+    return {name: middle, f"{name}_low": low, f"{name}_high": high}

@@ -1,0 +1,168 @@
+"""How good the verifier is: Q of the chosen actions against the returns that followed, for growing N."""
+
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from workbench.agents.base import AbstractAgent, TrainState
+from workbench.data.catalogue import parse_task
+from workbench.errors import WorkbenchError
+from workbench.evaluate.cell import grid
+from workbench.evaluate.evaluation import evaluate_policy
+from workbench.evaluate.policy import make_policy
+from workbench.evaluate.rollout import Rollout
+from workbench.paths import runs_dir
+from workbench.stats import paired_difference
+from workbench.stats.correlation import rank_correlation
+from workbench.store.folder import RunFolder
+from workbench.store.query import list_runs
+from workbench.store.spec import RunSpec, make_spec
+from workbench.studies.campaign import TASK, Scale, run, spec_of
+from workbench.train import init_seeds
+from workbench.types import Batch
+
+M_INF = 4
+MISSING = 0.05
+"""Largest weight of the rewards that an episode without success leaves unseen."""
+SHOWN_ROWS = 3000
+"""Rows of the calibration table, of all steps: drawn by seed 0, without replacement."""
+
+
+def base_runs(smoke: bool = False) -> list[RunFolder]:
+    """The finished runs of the small preset on the campaign's task, one a seed; a smoke test trains its own.
+
+    A run counts when its spec is the preset's, whatever its data. Raises `WorkbenchError` when there is none.
+    """
+    scale = Scale.of(smoke)
+    if smoke:
+        return [RunFolder(run(scale, spec_of(scale, seed), ()).path) for seed in scale.seeds]
+    found = list_runs(f"task = '{TASK}' and agent = 'sorl' and preset = 'small' and steps = {scale.steps} and done")
+    folders = [RunFolder(runs_dir() / name) for name in found["hash"]]
+    chosen = {folder.spec.seeds: folder for folder in folders if _is_base(folder.spec, scale)}
+    if not chosen:
+        raise WorkbenchError(
+            f"no finished run of SORL (small) on {TASK} with {scale.steps:,} updates in {runs_dir()}: "
+            "`workbench study inference` trains them."
+        )
+    return [chosen[seeds] for seeds in sorted(chosen)]
+
+
+def _is_base(spec: RunSpec, scale: Scale) -> bool:
+    """Whether a run of one of the study's seeds is the preset as it is, up to rounding of the weights."""
+    own = make_spec(TASK, spec.data, preset_name="small", seeds=spec.seeds, steps=scale.steps)
+    as_preset = all(math.isclose(own.weights[name], value, rel_tol=1e-6) for name, value in spec.weights.items())
+    return spec.seeds in [(seed,) for seed in scale.seeds] and spec.settings == own.settings and as_preset
+
+
+def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
+    """A run's agent and its newest state, with a leading `seed` axis; nothing is written to the run.
+
+    Raises `WorkbenchError` when there is no checkpoint.
+    """
+    spec = folder.spec
+    info, _ = parse_task(spec.task)
+    zero, x, a = jnp.zeros(()), jnp.zeros(info.obs), jnp.zeros(info.act)
+    example = Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)
+    agent = spec.build_agent()
+    found = folder.load_latest(eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds))
+    if found is None:
+        raise WorkbenchError(f"run {folder.path.name} has no checkpoint yet: train it first.")
+    return agent, found[0]
+
+
+def verifier(smoke: bool = False) -> dict[str, pd.DataFrame]:
+    r"""Tables `calibration` (a row a step of recorded episodes) and `verifier` (a row a run and N), at M_inf = 4.
+
+    Q is the value the critic gave the action when it was chosen. It is compared with the discounted return from there,
+
+    $$G_t = \sum_{k \ge 0} \gamma^k\, r(x_{t+k}),$$
+
+    with the reward of the state the action is taken in, as the critic was trained on (success timing "pre"; a success
+    ends the episode). Success is counted as published: reached by the episode limit, judged after the action. The
+    critic knows no time limit, so episodes run on beyond it until rewards not yet seen weigh at most 5 % (γ^T ≤ 0.05),
+    and every step before the limit has its return, of failures too; that cut makes returns of failures at most 5 % too
+    high. Episodes of one run start alike and share their noise for every N.
+    """
+    scale = Scale.of(smoke)
+    calibration, rows = [], []
+    for folder in base_runs(smoke):
+        steps = _recorded(folder, scale)
+        for n, part in steps.groupby("n"):
+            rows.append({"hash": folder.path.name, "seed": part["seed"].iloc[0], "n": n, "m_inf": M_INF} | _row(part))
+        calibration.append(steps)
+    every = pd.concat(calibration, ignore_index=True)
+    rows_shown = np.random.default_rng(0).choice(len(every), min(SHOWN_ROWS, len(every)), replace=False)
+    columns = ["hash", "seed", "n", "episode", "step", "q", "return_to_go"]
+    shown = pd.DataFrame(every, index=np.sort(rows_shown), columns=columns)
+    return {"calibration": shown.reset_index(drop=True), "verifier": pd.DataFrame(rows)}
+
+
+def _recorded(folder: RunFolder, scale: Scale) -> pd.DataFrame:
+    """Every step before the limit of every episode of a run of one seed: n, episode, step, q, return_to_go, success."""
+    spec, cells = folder.spec, grid((M_INF,), scale.n)
+    gamma = float(spec.weights["gamma"])
+    limit = scale.episode_limit or parse_task(spec.task)[0].limit
+    found = evaluate_policy(
+        make_policy(*load_agent(folder), cells, diagnostics=True),
+        spec.task,
+        cells,
+        seeds=spec.seeds,
+        episodes=scale.episodes,
+        record=scale.episodes,
+        success_timing="pre",
+        episode_limit=limit + horizon(gamma),
+    )
+    steps = pd.concat([_steps(rollout, gamma, limit) for rollout in found.rollouts], ignore_index=True)
+    return steps.assign(hash=folder.path.name, seed=spec.seeds[0])
+
+
+def _steps(rollout: Rollout, gamma: float, limit: int) -> pd.DataFrame:
+    """One row for each step of an episode before the limit; `success` is that of the episode."""
+    table = pd.DataFrame({"q": rollout.q.astype(float), "return_to_go": returns_to_go(rollout.reward, gamma)})
+    table.insert(0, "step", np.arange(len(table)))
+    success = bool(rollout.success[1 : limit + 1].any())  # judged before the action: step t tells of state t
+    return table.iloc[:limit].assign(n=rollout.cell.n, episode=rollout.episode, success=success)
+
+
+def _row(steps: pd.DataFrame) -> dict[str, float]:
+    """Statistics of the steps of one run and N; intervals over its episodes."""
+    starts = steps.loc[steps["step"] == 0]
+    q, g = starts["q"].to_numpy(), starts["return_to_go"].to_numpy()
+    gap = paired_difference(q[:, None], g[:, None])
+    everywhere = rank_correlation(steps["q"].to_numpy(), steps["return_to_go"].to_numpy(), steps["episode"].to_numpy())
+    at_start = rank_correlation(q, g, starts["episode"].to_numpy())
+    return {
+        "episodes": len(starts),
+        "successes": int(starts["success"].sum()),
+        "q_start": float(q.mean()),
+        "return_start": float(g.mean()),
+        "gap": gap.value,
+        "gap_low": gap.low,
+        "gap_high": gap.high,
+        "spearman": everywhere.value,
+        "spearman_low": everywhere.low,
+        "spearman_high": everywhere.high,
+        "spearman_start": at_start.value,
+        "spearman_start_low": at_start.low,
+        "spearman_start_high": at_start.high,
+    }
+
+
+def horizon(gamma: float, missing: float = MISSING) -> int:
+    """How many steps it takes until later rewards weigh at most `missing` of an endless constant reward's return.
+
+    The least T with γ^T ≤ `missing`; 0 < γ < 1.
+    """
+    return math.ceil(math.log(missing) / math.log(gamma))
+
+
+def returns_to_go(reward: Float[np.ndarray, " step"], gamma: float) -> Float[np.ndarray, " step"]:
+    r"""Discounted sum of the rewards from each step to the last, $G_t = r_t + \gamma\, G_{t+1}$."""
+    returns, following = np.zeros(len(reward)), 0.0
+    for t in reversed(range(len(reward))):
+        returns[t] = following = reward[t] + gamma * following
+    return returns
