@@ -64,14 +64,14 @@ def load_task(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
         import ogbench  # noqa: F401  (registers its environments)
 
         env = gymnasium.make(f"{info.environment}-singletask-task{number}-v0")
-    provenance = _provenance(path, info)
-    try:
-        return (
-            _load(path, info, env, provenance),
-            _load(path.with_name(f"{path.stem}-val.npz"), info, env, provenance),
-        )
-    finally:
-        env.close()
+        provenance = _provenance(path, info)
+        try:
+            return (
+                _load(path, info, env, provenance),
+                _load(path.with_name(f"{path.stem}-val.npz"), info, env, provenance),
+            )
+        finally:
+            env.close()
 
 
 def _load(path: Path, info: DatasetInfo, env: Any, provenance: Provenance) -> Dataset:
