@@ -1,12 +1,16 @@
-"""Learning curves: what the losses, the values and the gradients did over training."""
+"""Learning curves: success, and what the losses, the values and the gradients did over training."""
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from workbench.plots.style import GREY, legend_above, series, styled
+from workbench.plots.style import GREY, agent_style, display_name, in_order, legend_above, series, styled
+from workbench.stats.estimate import Estimate
+from workbench.stats.intervals import DEFAULT, Bootstrap
+from workbench.stats.summary import final_success, success_curve
 
 LOSSES = {"fm": "flow matching", "sc": "self-consistency", "critic": "critic"}
 
@@ -22,7 +26,7 @@ def learning_curve(metrics: pd.DataFrame, title: str = "") -> Figure:
     """Losses (log scale; lines in training, marks on held-out data), Q-values, and gradient norms over updates.
 
     `metrics` has one row a report and seed, as `metrics.jsonl`. The grey band is the least and greatest Q of a batch;
-    with several seeds a line is their mean and its own band their range.
+    with several seeds a line is their mean and its own band their range, which the figure says.
     """
     figure = Figure(layout="constrained")
     losses, values, norms = figure.subplots(1, 3)
@@ -44,8 +48,67 @@ def learning_curve(metrics: pd.DataFrame, title: str = "") -> Figure:
         axes.set_xlabel("updates [thousands]")
         axes.margins(x=0.02)
         legend_above(axes, 2)
-    figure.suptitle(title, fontsize="small")
+    seeds = len(set(metrics["seed"]))
+    note = f"mean of {seeds} seeds, coloured bands: lowest and highest seed" if seeds > 1 else ""
+    figure.suptitle("\n".join(filter(None, (title, note))), fontsize="small")
     return figure
+
+
+@styled(2.5)
+def learning_success(cells: pd.DataFrame, last: int = 3, title: str = "", how: Bootstrap = DEFAULT) -> Figure:
+    """Success over updates for each agent: mean over seeds and tasks, its stratified bootstrap band, and each seed.
+
+    `cells` has one row a run, checkpoint and budget (`stats.summary`), of one protocol and budget an agent. The grey
+    span holds the `last` checkpoints, whose mean is the score of the field's tables: the bar across it, its interval
+    beside it. Raises `ScoresError` for mixed protocols and for seeds evaluated at other steps.
+    """
+    figure = Figure(layout="constrained")
+    axes = figure.subplots()
+    curve, final = success_curve(cells, how), final_success(cells, last, how)
+    agents, spans = in_order(curve["agent"]), set()
+    for agent in agents:
+        line, style = curve.loc[curve["agent"] == agent], agent_style(agent)
+        steps = line["step"].to_numpy(float) / 1000
+        score = f"{100 * final[agent].value:.1f}{_percent_range(final[agent])} %"
+        axes.plot(steps, line["success"] * 100, label=f"{display_name(agent)}: {score}", **style)
+        axes.fill_between(steps, line["low"] * 100, line["high"] * 100, color=style["color"], alpha=0.15, linewidth=0)
+        spans.add((steps[-last], steps[-1]))
+        axes.hlines(100 * final[agent].value, steps[-last], steps[-1], colors=style["color"], linewidth=3, alpha=0.45)
+    if len(agents) == 1:
+        _each_seed(axes, cells, agent_style(agents[0])["color"])
+    for first, end in spans:
+        axes.axvspan(first, end, color=GREY, alpha=0.1, linewidth=0)
+    axes.set(xlabel="updates [thousands]", ylabel="success [%]")
+    axes.set_xlim(0, 1.02 * max(end for _, end in spans))
+    axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 4, 5, 10]))
+    legend = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "fontsize": "x-small", "title_fontsize": "x-small"}
+    axes.legend(title=f"mean of the last {last}\ncheckpoints (bar, grey span)", **legend)
+    figure.suptitle("\n".join(filter(None, (title, _success_note(cells, curve)))), fontsize="small")
+    return figure
+
+
+def _each_seed(axes: Axes, cells: pd.DataFrame, colour: str) -> None:
+    """Every seed faintly, its tasks averaged."""
+    rates = cells.assign(rate=100 * cells["successes"] / cells["episodes"])
+    by_seed = rates.pivot_table(index="step", columns="seed", values="rate")
+    lines = axes.plot(by_seed.index / 1000, by_seed.to_numpy(), color=colour, linewidth=0.5, alpha=0.6)
+    lines[0].set_label("one seed")
+
+
+def _percent_range(value: Estimate) -> str:
+    return "" if np.isnan(value.low) else f" [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+
+
+def _success_note(cells: pd.DataFrame, curve: pd.DataFrame) -> str:
+    def counted(name: str, word: str) -> str:
+        low, high = min(curve[name].tolist()), max(curve[name].tolist())
+        return f"{low if low == high else f'{low} to {high}'} {word}{'' if high == 1 else 's'}"
+
+    episodes = sorted(cells["episodes"].unique())
+    each = f"{episodes[0]}" if len(episodes) == 1 else f"{episodes[0]} to {episodes[-1]}"
+    kinds = " / ".join(dict.fromkeys(curve["kind"]))
+    return f"{counted('tasks', 'task')}, {counted('seeds', 'seed')}, {each} episodes a point; band: {kinds}"
 
 
 def _line(axes: Axes, metrics: pd.DataFrame, name: str, i: int, label: str) -> None:

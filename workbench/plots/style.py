@@ -1,10 +1,11 @@
 """The look of every figure: NeurIPS width and fonts, one colour and dash pattern a series, files stable to the byte."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
+from zlib import crc32
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -28,6 +29,71 @@ SERIES = [
 """Colour, dash pattern and marker of the i-th series."""
 
 GREY = "#666666"
+
+AGENTS: dict[str, tuple[str, Any, str]] = {
+    "BC": ("#B5B5B5", (0, (1, 1)), "s"),
+    "IQL": ("#777777", (0, (4, 1.5)), "D"),
+    "ReBRAC": ("#1A1A1A", (0, (8, 1.5)), "d"),
+    "IDQL": ("#F0A830", (0, (5, 1, 1, 1)), "^"),
+    "SRPO": ("#B87A00", (0, (5, 1, 1, 1, 1, 1)), "v"),
+    "CAC": ("#7A4B00", (0, (1, 3)), "<"),
+    "FAWAC": ("#8CCBEF", (0, (2, 1)), "*"),
+    "FBRAC": ("#4495CB", (0, (8, 1, 2, 1)), "p"),
+    "IFQL": ("#1B62A5", (0, (3, 3)), "h"),
+    "FQL": ("#0B2F66", (0, (6, 1, 3, 1)), ">"),
+    "SORL": ("#E03048", "-", "o"),
+}
+"""Colour, dash pattern and marker of an agent, in every figure. No two share a dash or a marker.
+
+The hue is the family of the policy and the shade the agent: Gaussian grey, diffusion amber, flow blue, shortcut red.
+"""
+
+FAMILIES = {
+    "Gaussian": ("BC", "IQL", "ReBRAC"),
+    "diffusion": ("IDQL", "SRPO", "CAC"),
+    "flow": ("FAWAC", "FBRAC", "IFQL", "FQL"),
+    "shortcut": ("SORL",),
+}
+"""Agents by the kind of their policy, in the order of tables and legends."""
+
+# Paul Tol's remaining muted hues, for agents of a user's own.
+OWN_COLOURS = ("#117733", "#AA4499", "#44AA99", "#999933")
+OWN_DASHES: tuple[Any, ...] = ((0, (7, 3)), (0, (4, 1, 1, 3)), (0, (2, 2, 6, 2)))
+OWN_MARKERS = ("P", "8", "X", "H")
+
+
+def display_name(agent: str) -> str:
+    """An agent's name as papers write it: `sorl` is SORL, `rebrac` ReBRAC; a user's own stays as it is."""
+    return next((name for name in AGENTS if name.lower() == agent.lower()), agent)
+
+
+def in_order(agents: Iterable[str]) -> list[str]:
+    """Agents each once, by family as in `AGENTS`, then those of a user's own by name."""
+    known = list(AGENTS)
+    return sorted(dict.fromkeys(agents), key=lambda a: (known.index(n) if (n := display_name(a)) in AGENTS else 99, a))
+
+
+def agent_style(agent: str) -> dict[str, Any]:
+    """Keyword arguments that draw an agent's line, the same in every figure; names as in `display_name`.
+
+    An agent that is not in `AGENTS` has a style that follows from its name alone and is none of theirs.
+    """
+    colour, dash, marker = AGENTS.get(display_name(agent)) or _own_style(agent)
+    width, size = 1.6 if display_name(agent) == "SORL" else 1.1, 5.0 if marker == "*" else 3.6
+    return {"color": colour, "linestyle": dash, "marker": marker, "markersize": size, "linewidth": width}
+
+
+def published_style(agent: str) -> dict[str, Any]:
+    """Keyword arguments that draw an agent's published value: its marker, hollow, and no line."""
+    style = agent_style(agent) | {"linestyle": "none", "markerfacecolor": "white", "markeredgewidth": 0.9}
+    return style | {"markeredgecolor": style["color"]}
+
+
+def _own_style(agent: str) -> tuple[str, Any, str]:
+    number = crc32(agent.encode())
+    colour = OWN_COLOURS[number % len(OWN_COLOURS)]
+    number //= len(OWN_COLOURS)
+    return colour, OWN_DASHES[number % len(OWN_DASHES)], OWN_MARKERS[number // len(OWN_DASHES) % len(OWN_MARKERS)]
 
 
 def series(i: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from workbench.data.dataset import Dataset
 from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.studies.campaign import DATASET, TASK, Scale
-from workbench.studies.verifier import M_INF, base_runs, load_agent
+from workbench.studies.verifier import M_INF, base_runs, identity, load_agent
 from workbench.theory.coverage import saturation
 from workbench.theory.neighbours import VARIANTS, ActionSets, action_sets, compare
 from workbench.types import Budget
@@ -50,8 +50,7 @@ def actions(smoke: bool = False) -> dict[str, pd.DataFrame]:
             for variant in VARIANTS:
                 x = jnp.asarray(sets.policy_observations(variant))
                 a = np.asarray(_sample(agent, state, x, cell, jax.random.key(spec.seeds[0])))
-                rows.append({"hash": folder.path.name, "seed": spec.seeds[0], "variant": variant})
-                rows[-1] |= _row(sets, a, cell) | fixed
+                rows.append(identity(folder) | {"variant": variant} | _row(sets, a, cell) | fixed)
     return {"action_w2": pd.DataFrame(rows)}
 
 

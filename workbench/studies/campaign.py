@@ -16,7 +16,7 @@ from workbench.store.spec import RunSpec, make_spec
 
 DATASET = "cube-single-play-v0"
 TASK = "cube-single-play-singletask-task2-v0"
-COMMON = Cell(m_inf=4, n=1)
+COMMON = Cell(m_inf=4, n=4)
 """The budget that learning curves are evaluated at."""
 
 

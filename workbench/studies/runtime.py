@@ -45,7 +45,9 @@ class Size:
 
 
 FULL = Size((1, 2, 4, 8, 16), (1, 2, 4, 8, 16, 32), (1, 2, 4, 8), rounds=9, calls=20, update_seconds=0.4, side=2048)
-SMOKE = Size((1, 2), (1, 2, 4), (1, 2), rounds=2, calls=2, update_seconds=0, side=64, network={"width": 8, "depth": 1})
+SMOKE = Size(
+    (1, 2), (1, 2, 4), (1, 2), rounds=2, calls=2, update_seconds=0.0, side=64, network={"width": 8, "depth": 1}
+)
 
 
 def runtime(smoke: bool = False) -> dict[str, pd.DataFrame]:
@@ -109,8 +111,10 @@ def _updates(agent: SORL, batch: int, size: Size) -> list[dict[str, Any]]:
     rows = []
     for m in size.m_btt:
         gflop = update_gflop(dataclasses.replace(agent, m_btt=m), OBS, ACT, batch)
-        reached, rate = (float(np.median(work / np.array(seconds))) for work, seconds in (
-            (gflop, updates[m]), (2e-9 * size.side**3, products[m])))
+        reached, rate = (
+            float(np.median(work / np.array(seconds)))
+            for work, seconds in ((gflop, updates[m]), (2e-9 * size.side**3, products[m]))
+        )
         rates = {"gflop": gflop, "gflop_per_s": reached, "matmul_gflop_per_s": rate, "share": reached / rate}
         rows.append({"m_btt": m, "batch": batch} | _milliseconds("ms", updates[m]) | rates)
     return rows

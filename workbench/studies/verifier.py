@@ -74,6 +74,14 @@ def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
     return agent, found[0]
 
 
+def identity(folder: RunFolder) -> dict[str, str | int | float]:
+    """What a row of a table says of its run of one seed: hash, seed, task, agent, preset, data, step, w_ql."""
+    spec = folder.spec
+    found = {"hash": folder.path.name, "seed": spec.seeds[0], "task": spec.task, "agent": spec.agent}
+    found |= {"preset": spec.preset, "data": spec.data.kind, "step": spec.steps}
+    return found | {"w_ql": float(spec.weights["ql"])}
+
+
 def verifier(smoke: bool = False) -> dict[str, pd.DataFrame]:
     r"""Tables `calibration` (a row a step of recorded episodes) and `verifier` (a row a run and N), at M_inf = 4.
 
@@ -92,7 +100,7 @@ def verifier(smoke: bool = False) -> dict[str, pd.DataFrame]:
     for folder in base_runs(smoke):
         steps = _recorded(folder, scale)
         for n, part in steps.groupby("n"):
-            rows.append({"hash": folder.path.name, "seed": part["seed"].iloc[0], "n": n, "m_inf": M_INF} | _row(part))
+            rows.append(identity(folder) | {"m_inf": M_INF, "n": n} | _row(part))
         calibration.append(steps)
     every = pd.concat(calibration, ignore_index=True)
     rows_shown = np.random.default_rng(0).choice(len(every), min(SHOWN_ROWS, len(every)), replace=False)
