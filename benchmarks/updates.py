@@ -1,12 +1,10 @@
 """How long is one update, and what share of the machine's matrix-product rate does it reach?
 
-Prints JSON. Work is counted from the algorithm (a product of (m, k) and (k, n) is 2mkn floating-point operations; a
-backward pass is two more products a layer, one where only the input's gradient is needed), never from the compiler.
-The rate of a plain large product is measured between the updates of the same run, so that a noisy machine slows both.
+Prints JSON. Work is counted from the algorithm by `workbench.cost`, never by the compiler. The rate of a plain large
+product is measured between the updates of the same run, so that a noisy machine slows both.
 """
 
 import argparse
-import itertools
 import json
 import statistics
 import time
@@ -19,29 +17,13 @@ import numpy as np
 
 from workbench.agents.presets import preset
 from workbench.agents.sorl import SORL
+from workbench.cost import update_gflop
 from workbench.data.dataset import Dataset, Provenance
-from workbench.flow import deal_steps
 from workbench.store.folder import environment
 from workbench.train import init_seeds, train_chunk
 from workbench.types import LossWeights
 
 SIDE = 2048
-
-
-def layer_products(inputs: int, outputs: int, width: int, depth: int) -> int:
-    """Floating-point operations of one forward pass of an MLP for one row."""
-    sizes = [inputs, *[width] * depth, outputs]
-    return 2 * sum(i * o for i, o in itertools.pairwise(sizes))
-
-
-def counted_gflop(agent: SORL, obs: int, act: int, batch: int) -> float:
-    """GFLOP of one update, by the terms of the algorithm."""
-    actor = layer_products(obs + act + 2, act, agent.width, agent.depth)
-    critic = layer_products(obs + act, 1, agent.width, agent.depth) * agent.ensemble
-    sampler = int(deal_steps(batch, agent.m_btt).sum())
-    critic_step = sampler * actor + batch * critic * (1 + 3)
-    actor_step = 3 * sampler * actor + batch * critic * 2 + batch * actor * (3 + 2 + 3)
-    return (critic_step + actor_step) / 1e9
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -74,7 +56,7 @@ def measure(agent: SORL, batch: int, *, obs: int = 28, act: int = 5, rounds: int
         products += [seconds(lambda: product(matrix)) for _ in range(3)]
         updates.append(seconds(lambda: train_chunk(agent, data, weights, state, steps, batch)) / steps)
     rate = 2 * SIDE**3 / statistics.median(products) / 1e9
-    gflop = counted_gflop(agent, obs, act, batch)
+    gflop = update_gflop(agent, obs, act, batch)
     update = statistics.median(updates)
     return {
         "ms": round(1e3 * update, 2),

@@ -1,12 +1,28 @@
-"""Test-time scaling: success against Euler steps (sequential), candidates (parallel), and both."""
+"""Success rates of inference budgets: their tables, and the parts that figures of them share."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workbench.plots.style import legend_above, series, styled
-from workbench.stats import wilson
+from workbench.stats import ScoresError, wilson
+
+M_INF, N = r"$M_{\mathrm{inf}}$", "$N$"
+STEPS, CANDIDATES = f"Euler steps {M_INF}", f"candidates {N}"
+PER_CENT = 100.0
+PROTOCOL = (
+    *("task", "agent", "preset", "data", "m_disc", "m_btt", "w_ql", "w_fm", "w_sc", "step"),
+    *("verifier", "success_timing"),
+)
+"""Columns that say how a success rate was made; rates that differ in one are never pooled."""
 
 
 def success_table(evals: pd.DataFrame) -> pd.DataFrame:
@@ -30,6 +46,104 @@ def _summary(cell: pd.DataFrame) -> dict[str, float]:
     return {"success": k / episodes, "low": low, "high": high, "episodes": episodes, **means}
 
 
+def pooled(cells: pd.DataFrame, by: Sequence[str] = ("m_inf", "n")) -> pd.DataFrame:
+    """Success rate of each group of `by` with all seeds' episodes together, and its Wilson 95 % interval.
+
+    `cells` has one row a run and budget, with `successes` of `episodes`. Returned: `by`, success, low, high in [0, 1],
+    episodes and seeds. Raises `ScoresError` where rows of a group differ in `PROTOCOL`, or are of one seed.
+    """
+    mixed = [name for name in PROTOCOL if name in cells and name not in by and len(set(cells[name])) > 1]
+    if mixed:
+        raise ScoresError(f"the cells mix values of {', '.join(mixed)}, which are not pooled: choose one of each.")
+    if cells.duplicated([*by, "seed"]).any():
+        raise ScoresError(f"two runs of one seed have the same {', '.join(by)}: choose one of them by its hash.")
+    sums = {"successes": ("successes", "sum"), "episodes": ("episodes", "sum"), "seeds": ("seed", "nunique")}
+    table = cells.groupby(list(by)).agg(**sums).reset_index()
+    counts = zip(table.pop("successes").tolist(), table["episodes"].tolist(), strict=True)
+    rates = pd.DataFrame([(k / n, *wilson(k, n)) for k, n in counts], columns=["success", "low", "high"])
+    return table.join(rates)
+
+
+def subject(cells: pd.DataFrame) -> str:
+    """What was trained, on which data, for how long, in words for a title."""
+    row = cells.iloc[0]
+    task = re.sub(r"-singletask-task(\d)(-v0)?$", r", task \1", row["task"])
+    return f"{row['agent'].upper()} ({row['preset']}) on {row['data']} {task}, after {row['step']:,} updates"
+
+
+def interval_note(table: pd.DataFrame, what: str = "Bars", *, rings: bool = True) -> str:
+    """What the intervals of a `pooled` table are, with their n, and what the rings beside them are."""
+    episodes, seeds = (_range(table[name].to_numpy()) for name in ("episodes", "seeds"))
+    if seeds == "1":
+        return f"{what}: 95 % Wilson interval of {episodes} episodes of one seed."
+    note = f"{what}: 95 % Wilson interval of {episodes} episodes pooled over {seeds} seeds (these, not new ones)"
+    return f"{note}; rings: single seeds." if rings else f"{note}."
+
+
+def _range(values: Int[np.ndarray, " cell"]) -> str:
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def with_cost(cells: pd.DataFrame, table: pd.DataFrame, cost: pd.DataFrame) -> pd.DataFrame:
+    """A `pooled` table of `cells` with the columns of `cost` for the same preset, m_inf and n.
+
+    Raises `ScoresError` when the cost of a budget is not known.
+    """
+    preset = cells["preset"].iloc[0]
+    found = table.merge(cost[cost["preset"] == preset], on=["m_inf", "n"])
+    if len(found) < len(table):
+        raise ScoresError(
+            f"{len(table) - len(found)} of {len(table)} budgets of preset {preset} have no row in the table of costs: "
+            "run the study of run times with their M_inf and N."
+        )
+    return found
+
+
+def success_line(
+    axes: Axes, table: pd.DataFrame, x: str, style: dict[str, Any], shift: float = 1.0, **more: Any
+) -> None:
+    """Success in per cent over column `x`, joined in the order of the rows, with bars from `low` to `high`.
+
+    Positions are multiplied by `shift`.
+    """
+    error = np.abs(table[["low", "high"]].to_numpy().T - table["success"].to_numpy()) * PER_CENT
+    axes.errorbar(table[x] * shift, table["success"] * PER_CENT, error, capsize=1.5, elinewidth=0.7, **(style | more))
+
+
+def seed_rings(axes: Axes, cells: pd.DataFrame, x: str, colour: str, shift: float = 1.12) -> None:
+    """One ring a run at its own success rate, beside the bar; nothing where there is a single seed."""
+    if len(set(cells["seed"])) > 1:
+        share = cells["successes"] / cells["episodes"] * PER_CENT
+        axes.plot(cells[x] * shift, share, "o", color=colour, markersize=2.6, fillstyle="none", markeredgewidth=0.5)
+
+
+def budget_axis(axes: Axes, table: pd.DataFrame, x: str, label: str, base: int = 2) -> None:
+    """A logarithmic axis along x with a tick at each value of a column."""
+    ticks = np.unique(table[x])
+    axes.set_xscale("log", base=base)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel(label)
+
+
+def success_axis(axes: Axes) -> None:
+    """Per cent along y, the same in every figure."""
+    axes.set(ylim=(-3, 103), yticks=(0, 25, 50, 75, 100))
+
+
+def apart(count: int, gap: float = 0.05) -> list[float]:
+    """Factors that keep the bars of `count` lines apart on a logarithmic axis."""
+    return [1 + gap * (i - (count - 1) / 2) for i in range(count)]
+
+
+def plain_log(axis: Axis) -> None:
+    """Plain numbers at 1, 2 and 5 of each decade, on an axis that is logarithmic already."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 @styled()
 def scaling(table: pd.DataFrame, title: str = "") -> Figure:
     """Sequential scaling (M_inf), parallel scaling (N), and their grid, from a `success_table`.
@@ -38,10 +152,13 @@ def scaling(table: pd.DataFrame, title: str = "") -> Figure:
     """
     figure = Figure(layout="constrained")
     sequential, parallel, grid = figure.subplots(1, 3)
-    _lines(sequential, table, "m_inf", "n", "$N$")
-    sequential.set_xlabel(r"Euler steps $M_{\mathrm{inf}}$")
-    _lines(parallel, table, "n", "m_inf", r"$M_{\mathrm{inf}}$")
-    parallel.set_xlabel("candidates $N$")
+    _lines(sequential, table, "m_inf", "n", N)
+    budget_axis(sequential, table, "m_inf", STEPS)
+    _lines(parallel, table, "n", "m_inf", M_INF)
+    budget_axis(parallel, table, "n", CANDIDATES)
+    for axes in (sequential, parallel):
+        success_axis(axes)
+        axes.set_ylabel("success [%]")
     _grid(grid, table)
     episodes = sorted(set(table["episodes"]))
     note = f"{episodes[0]} episodes a cell, bars: Wilson 95 % interval"
@@ -51,30 +168,13 @@ def scaling(table: pd.DataFrame, title: str = "") -> Figure:
 
 def _lines(axes: Axes, table: pd.DataFrame, x: str, line: str, symbol: str) -> None:
     values = sorted(table[line].unique())
-    for i, value in enumerate(values):
-        cells = table.loc[table[line] == value].sort_values(by=x)
-        shift = 1 + 0.05 * (i - (len(values) - 1) / 2)  # keeps the bars of different lines apart
-        error = np.abs(cells[["low", "high"]].to_numpy().T - cells["success"].to_numpy()) * 100
-        axes.errorbar(
-            cells[x] * shift,
-            cells["success"] * 100,
-            error,
-            label=f"{symbol} = {value}",
-            capsize=1.5,
-            elinewidth=0.7,
-            **series(i),
-        )
-    axes.set_xscale("log", base=2)
-    ticks = sorted(table[x].unique())
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.minorticks_off()
-    axes.set_ylim(-3, 103)
-    axes.set_ylabel("success [%]")
+    for i, (value, shift) in enumerate(zip(values, apart(len(values)), strict=True)):
+        success_line(axes, table.loc[table[line] == value], x, series(i), shift, label=f"{symbol} = {value}")
     legend_above(axes, 3 if len(values) < 4 else 2)
 
 
 def _grid(axes: Axes, table: pd.DataFrame) -> None:
-    values = table.pivot(index="n", columns="m_inf", values="success").sort_index(ascending=False) * 100
+    values = table.pivot(index="n", columns="m_inf", values="success").sort_index(ascending=False) * PER_CENT
     axes.imshow(values.to_numpy(), cmap="cividis", vmin=0, vmax=100, aspect="auto")
     for i, j in np.ndindex(values.shape):
         share = values.to_numpy()[i, j]
@@ -83,7 +183,7 @@ def _grid(axes: Axes, table: pd.DataFrame) -> None:
         )
     axes.set_xticks(range(values.shape[1]), [str(m) for m in values.columns])
     axes.set_yticks(range(values.shape[0]), [str(n) for n in values.index])
-    axes.set_xlabel(r"Euler steps $M_{\mathrm{inf}}$")
-    axes.set_ylabel("candidates $N$")
+    axes.set_xlabel(STEPS)
+    axes.set_ylabel(CANDIDATES)
     axes.set_title("success [%]", fontsize="small")
     axes.grid(False)
