@@ -22,6 +22,9 @@ COMMANDS: Commands = {
     "train": "workbench.cli.train:Train",
     "evaluate": "workbench.cli.evaluate:Evaluate",
     "video": "workbench.cli.video:Video",
+    "replay": "workbench.cli.replay:Replay",
+    "study": "workbench.cli.study:StudyCommand",
+    "figures": "workbench.cli.figures:Figures",
     "runs": "workbench.cli.runs:Runs",
     "data": {
         "list": "workbench.cli.data:List",
