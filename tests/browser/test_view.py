@@ -1,0 +1,204 @@
+"""The live view in JupyterLab: drawn, restored, operable by keyboard, readable without it, quiet."""
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+
+from tests.browser.conftest import OpenNotebook
+from tests.browser.lab import Lab
+
+SETUP = """
+from tests.browser.fake import FakeTrainer
+from workbench.live.view import LiveView
+trainer = FakeTrainer()
+view = LiveView(trainer)
+"""
+SHOW = "view"
+PAST = (
+    "trainer.advance(100); trainer.change('sc', 4.0); trainer.advance(50); trainer.fork('second'); trainer.advance(50)"
+)
+ROWS = "n => +document.querySelector('.workbench-live')?.dataset.rows >= n"
+STATUS = "s => document.querySelector('.workbench-live')?.dataset.status === s"
+CANVAS = '.workbench-live canvas[role="slider"]'
+
+
+def test_curves_grow_while_training_runs_and_a_reload_restores_them(any_lab: Lab, open_notebook: OpenNotebook) -> None:
+    page = open_notebook(any_lab, SETUP, SHOW, PAST, "trainer.run()", "trainer.halt()")
+    for cell in range(3):
+        page.run(cell)
+    page.until(ROWS, 250)
+    drawn = page.pixels("flow-matching loss")
+    assert drawn > 500
+    assert page.shown("marks") == "1"
+    page.run(3)
+    page.until(ROWS, 300)
+    assert page.pixels("flow-matching loss") != drawn
+    page.reload()
+    page.until(ROWS, 300)
+    running = int(page.shown("rows"))
+    page.until(ROWS, running + 20)
+    page.run(4)
+    page.until(STATUS, "paused")
+    assert int(page.shown("rows")) == int(page.kernel("sum(len(b.history._rows) for b in trainer.branches.values())"))
+
+
+def test_view_is_live_while_a_cell_blocks_the_kernel(any_lab: Lab, open_notebook: OpenNotebook) -> None:
+    blocked = "import time; trainer.run(); time.sleep(3); trainer.halt()"
+    page = open_notebook(any_lab, SETUP, SHOW, blocked)
+    page.run(0)
+    page.run(1)
+    page.until("() => document.querySelector('.workbench-live')?.dataset.messages >= 1")
+    page.run(2, wait=False)
+    page.until(ROWS, 20)
+    assert page.shown("status") == "running"
+    page.until(STATUS, "paused")
+
+
+def test_keyboard_moves_a_cursor_that_reads_out_values_and_changes(lab: Lab, open_notebook: OpenNotebook) -> None:
+    page = open_notebook(lab, SETUP, SHOW, PAST)
+    for cell in range(3):
+        page.run(cell)
+    page.until(ROWS, 250)
+    keyboard = page.page.keyboard
+    page.page.get_by_role("button", name="Table").focus()
+    keyboard.press("Tab")
+    canvas = page.page.locator(CANVAS).first
+    assert canvas.evaluate("canvas => canvas === document.activeElement")
+    keyboard.press("End")
+    page.until(f"() => document.querySelector('{CANVAS}').ariaValueNow === '2000'")
+    assert "main 0." in (canvas.get_attribute("aria-valuetext") or "")
+    assert "second 0." in (canvas.get_attribute("aria-valuetext") or "")
+    keyboard.press("ArrowLeft")
+    page.until(f"() => document.querySelector('{CANVAS}').ariaValueNow === '1980'")
+    keyboard.press("Home")
+    keyboard.press("m")
+    page.until(f"() => document.querySelector('{CANVAS}').ariaValueNow === '1000'")
+    tip = page.page.locator(".workbench-live .tip:visible")
+    assert tip.inner_text() == "main, update 1,000: sc 1 → 4"
+    keyboard.press("Escape")
+    tip.wait_for(state="hidden")
+
+
+def test_pointer_over_a_marker_tells_what_was_changed(lab: Lab, open_notebook: OpenNotebook) -> None:
+    page = open_notebook(lab, SETUP, SHOW, "trainer.advance(100); trainer.change('sc', 4.0); trainer.advance(100)")
+    for cell in range(3):
+        page.run(cell)
+    page.until(ROWS, 200)
+    box = page.page.locator(CANVAS).nth(1).bounding_box()
+    assert box is not None
+    page.page.mouse.move(box["x"] + 46 + (box["width"] - 56) / 2, box["y"] + 60)
+    assert page.page.locator(".workbench-live .tip:visible").inner_text() == "update 1,000: sc 1 → 4"
+
+
+def test_table_holds_the_curves_and_the_changes(lab: Lab, open_notebook: OpenNotebook) -> None:
+    page = open_notebook(lab, SETUP, SHOW, PAST)
+    for cell in range(3):
+        page.run(cell)
+    page.until(ROWS, 250)
+    button = page.page.get_by_role("button", name="Table")
+    button.focus()
+    page.page.keyboard.press("Enter")
+    tables = page.page.locator(".workbench-live table")
+    tables.first.wait_for()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert tables.locator("caption").all_inner_texts() == ["main", "second", "Changes by hand"]
+    assert tables.nth(0).locator("tr").count() == 13
+    assert tables.nth(2).locator("td").all_inner_texts() == ["main", "1,000", "sc", "1", "4"]
+    assert page.page.locator(CANVAS).first.is_hidden()
+    page.page.keyboard.press("Enter")
+    page.page.locator(CANVAS).first.wait_for()
+
+
+def test_saved_notebook_has_a_picture_that_a_live_view_hides(lab: Lab, open_notebook: OpenNotebook) -> None:
+    page = open_notebook(lab, SETUP, SHOW, "trainer.run()", "trainer.halt()")
+    for cell in range(3):
+        page.run(cell)
+    page.until(ROWS, 20)
+    page.run(3)
+    page.until(STATUS, "paused")
+    picture = page.page.locator(".jp-OutputArea-output img")
+    picture.wait_for(state="attached")
+    assert picture.is_hidden()
+    page.until("() => document.querySelector('.jp-OutputArea-output img').naturalHeight > 300")
+    outputs = page.save()["cells"][1]["outputs"]
+    pngs = [output["data"]["image/png"] for output in outputs if "image/png" in output["data"]]
+    assert len(pngs) == 1
+    colours = Image.open(io.BytesIO(base64.b64decode(pngs[0]))).convert("RGB").getcolors(1 << 20)
+    assert colours is not None
+    assert len(colours) > 50
+    page.restart_kernel()
+    page.reload()
+    picture.wait_for(state="visible")
+
+
+def test_two_notebooks_at_once(lab: Lab, open_notebook: OpenNotebook) -> None:
+    pages = [open_notebook(lab, SETUP, SHOW, f"trainer.advance({chunks})") for chunks in (30, 70)]
+    for page in pages:
+        for cell in range(3):
+            page.run(cell)
+    for page, rows in zip(pages, (30, 70), strict=True):
+        page.until(ROWS, rows)
+        assert page.shown("rows") == str(rows)
+
+
+def test_error_of_the_training_thread_is_shown(lab: Lab, open_notebook: OpenNotebook) -> None:
+    page = open_notebook(lab, SETUP, SHOW, "trainer.run()", "trainer.halt('failed', 'DivergedError: at update 40')")
+    for cell in range(4):
+        page.run(cell)
+    page.until(STATUS, "failed")
+    assert page.page.get_by_role("alert").inner_text() == "DivergedError: at update 40"
+
+
+def test_policy_panel_and_a_dark_page(lab: Lab, open_notebook: OpenNotebook) -> None:
+    page = open_notebook(lab, SETUP, SHOW, PAST + "; trainer.show_cloud(m=2); trainer.advance()")
+    for cell in range(3):
+        page.run(cell)
+    page.until(ROWS, 252)
+    assert page.pixels("M_inf = 2") > 300
+    light = page.view.evaluate("root => getComputedStyle(root).backgroundColor")
+    theme = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    page.page.evaluate(theme)
+    page.until("light => getComputedStyle(document.querySelector('.workbench-live')).backgroundColor !== light", light)
+    assert page.view.evaluate("root => getComputedStyle(root).backgroundColor") == "rgb(17, 17, 17)"
+    corner = "canvas => [...canvas.getContext('2d').getImageData(60, 100, 1, 1).data]"
+    assert page.page.locator(CANVAS).first.evaluate(corner)[3] < 255
+
+
+TRAINING = """
+import jax
+from workbench.live import Controls, LiveView, Trainer
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, duration_secs, **_: compiled.append(event) if "backend_compile" in event else None
+)
+trainer = Trainer("toy:eight_gaussians", settings={"width": 64, "depth": 2})
+controls, view = Controls(trainer), LiveView(trainer)
+"""
+
+
+@pytest.mark.slow
+def test_slider_by_keyboard_steers_a_training_that_goes_on(any_lab: Lab, open_notebook: OpenNotebook) -> None:
+    page = open_notebook(any_lab, TRAINING, "controls", "display(view); trainer.start()", "trainer.stop()")
+    page.page.set_default_timeout(120_000)  # compiling takes what it takes
+    for cell in range(3):
+        page.run(cell)
+    page.until(ROWS, 20)
+    page.until("() => document.querySelector('.workbench-live figure:nth-child(5)')")  # the policy's first picture
+    before, programs = page.kernel("trainer.branch.settings.values['sc']"), page.kernel("len(compiled)")
+    slider = page.page.locator(".workbench-dial-sc [role=slider]")
+    slider.focus()
+    page.page.keyboard.press("ArrowLeft")
+    page.until("() => document.querySelector('.workbench-live').dataset.marks === '1'")
+    assert float(page.kernel("trainer.branch.settings.values['sc']")) < float(before)
+    assert page.kernel("len(compiled)") == programs
+    page.page.get_by_role("button", name="Fork now").click()
+    page.until("() => document.querySelectorAll('.workbench-live .key').length === 2")
+    page.reload()
+    page.until("() => document.querySelectorAll('.workbench-live .key').length === 2")
+    page.page.locator(".workbench-dial-sc [role=slider]").focus()
+    page.page.keyboard.press("ArrowLeft")
+    page.until("() => document.querySelector('.workbench-live').dataset.marks === '2'")
+    page.run(3)
+    page.until(STATUS, "stopped")

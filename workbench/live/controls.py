@@ -1,0 +1,227 @@
+"""The panel that steers a trainer: sliders with number boxes, buttons, guided experiments.
+
+Callbacks write a value into the trainer's dials or ask its thread for work; nothing here computes, so the panel is
+right whether callbacks run beside a cell (subshells) or after it.
+"""
+
+import html
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import ipywidgets as widgets
+
+from workbench.errors import WorkbenchError
+from workbench.live.dial import DESCRIBED, Dial, SliderNames
+from workbench.live.scales import EXPERIMENTS, MEANINGS, STATIC
+from workbench.live.snapshot import Value
+from workbench.live.trainer import Trainer
+from workbench.types import VERIFIERS
+
+STATUS_SECONDS = 0.25
+"""Least seconds between two renewals of the numbers while training goes on."""
+
+
+class Controls(widgets.VBox):
+    """A panel for a trainer: `Controls(trainer)` as the last line of a cell.
+
+    Every control of the agent has a labelled number box and a slider; both work by keyboard. Buttons never wait for
+    training. What goes wrong is told in the status line, with the traceback where it is no plain mistake.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.message = trainer, ""
+        self._lock, self._here = threading.RLock(), threading.local()
+        self._shown: tuple[Any, ...] = ()
+        self._numbers_at = 0.0
+        self._paper = trainer.values_of("paper")
+        values, meanings = trainer.branch.dials.read()[1].values, trainer.branch.agent.knobs | MEANINGS
+        self.dials = {
+            name: Dial(name, float(value), meanings[name], self._write)
+            for name, value in values.items()
+            if name != "verifier"
+        }
+        self.verifier = widgets.Dropdown(
+            options=list(VERIFIERS),
+            value=values["verifier"],
+            description="verifier",
+            tooltip=f"verifier: {MEANINGS['verifier']}",
+            style=DESCRIBED,
+            layout={"width": "12em"},
+        )
+        self.verifier.observe(self._heard(lambda value: self._write("verifier", value)), "value")
+        self.status, self.numbers = widgets.HTML(), widgets.HTML()
+        names = SliderNames(names={f"workbench-dial-{name}": dial.title for name, dial in self.dials.items()})
+        dials = [dial.row for dial in self.dials.values()]
+        rows = [self._training_row(), self.status, self.numbers, *dials, self.verifier]
+        super().__init__([*rows, self._guide_row(), self._past_row(), self._static_row(), names])
+        self.add_class("workbench-controls")
+        self._unsubscribe = trainer.subscribe(self.refresh)
+        self.refresh()
+
+    def close(self) -> None:
+        """Stop following the trainer and remove the panel."""
+        if hasattr(self, "_unsubscribe"):
+            self._unsubscribe()
+        super().close()
+
+    def refresh(self) -> None:
+        """Show what the trainer has become; called in its thread, quick."""
+        with self._lock, self._silent():
+            trainer, now = self.trainer, time.perf_counter()
+            names, state = tuple(trainer.branches), (trainer.status, trainer.error, self.message)
+            if self.branch.options != names:
+                self.branch.options, self._shown = names, ()
+            version, settings = trainer.branch.dials.read()
+            if (trainer.selected, version) != self._shown:
+                self._shown = (trainer.selected, version)
+                self._show(settings.values)
+            text = _status(*state)
+            if text != self.status.value or now - self._numbers_at >= STATUS_SECONDS:
+                self._numbers_at, self.status.value = now, text
+                self.numbers.value = _numbers(trainer)
+                self.compiling.value = _compiling(trainer.compile_seconds)
+
+    def _show(self, values: dict[str, Value]) -> None:
+        for name, dial in self.dials.items():
+            dial.show(float(values[name]))
+        branch = self.trainer.branch
+        self.verifier.value, self.branch.value, self.active.value = values["verifier"], branch.name, branch.active
+        for name, choice in self.static.items():
+            choice.value = branch.spec.settings[name]
+
+    def _training_row(self) -> widgets.HBox:
+        trainer = self.trainer
+        self.steps = widgets.BoundedIntText(value=1, min=1, max=10**9, description="updates", layout={"width": "11em"})
+        self.start = self._button("Start", lambda: trainer.start(), "train without end")
+        self.pause = self._button("Pause", lambda: trainer.pause(wait=False), "halt after this chunk")
+        self.step = self._button("Step", lambda: trainer.step(self.steps.value), "train this many updates, then pause")
+        self.stop = self._button("Stop", lambda: trainer.stop(wait=False), "halt, and end the thread")
+        self.reset = self._button("Reset", trainer.reset, "all controls back to the values this branch began with")
+        self.paper = self._button("Paper values", lambda: trainer.set(**self._paper), "the values of the paper")
+        buttons = [self.start, self.pause, self.step, self.steps, self.stop, self.reset, self.paper]
+        return widgets.HBox(buttons, layout={"flex_flow": "row wrap"})
+
+    def _guide_row(self) -> widgets.VBox:
+        offered = {each.title: each for each in EXPERIMENTS if set(each.values) <= {*self.dials, "verifier"}}
+        self.experiment = widgets.Dropdown(
+            options=list(offered),
+            description="experiment",
+            style=DESCRIBED,
+            layout={"width": "32em", "max_width": "100%"},
+        )
+        self.watch = widgets.HTML()
+
+        def try_it() -> None:
+            chosen = offered[str(self.experiment.value)]
+            self.trainer.set(**chosen.values)
+            self.watch.value = html.escape(f"Watch: {chosen.watch}")
+
+        self.try_it = self._button("Try it", try_it, "set the experiment's values; Reset takes them back")
+        return widgets.VBox([widgets.HBox([self.experiment, self.try_it]), self.watch])
+
+    def _past_row(self) -> widgets.HBox:
+        trainer = self.trainer
+        self.branch = widgets.Dropdown(options=tuple(trainer.branches), description="branch", style=DESCRIBED)
+        self.branch.observe(self._heard(trainer.select), "value")
+        self.active = widgets.Checkbox(value=True, description="trains", indent=False, layout={"width": "6em"})
+        self.active.observe(self._heard(lambda on: trainer.activate(trainer.selected, on)), "value")
+        self.at = widgets.BoundedIntText(value=0, min=0, max=10**9, description="at update", layout={"width": "13em"})
+        self.rewind = self._button(
+            "Rewind", lambda: trainer.rewind(self.at.value, wait=False), "back to that update; what came later is lost"
+        )
+        self.fork = self._button("Fork", lambda: trainer.fork(self.at.value, wait=False), "a second branch from there")
+        self.fork_now = self._button("Fork now", lambda: trainer.fork(wait=False), "a second branch from here")
+        row = [self.branch, self.active, self.at, self.rewind, self.fork, self.fork_now]
+        return widgets.HBox(row, layout={"flex_flow": "row wrap"})
+
+    def _static_row(self) -> widgets.VBox:
+        settings = self.trainer.branch.spec.settings
+        self.static = {
+            name: widgets.Dropdown(
+                options=sorted({*choices, settings[name]}),
+                value=settings[name],
+                description=name,
+                style=DESCRIBED,
+                layout={"width": "11em"},
+            )
+            for name, choices in STATIC.items()
+            if name in settings
+        }
+        self.vary = self._button("New branch (recompiles)", self._vary, "train with these choices from update 0")
+        self.compiling = widgets.HTML()
+        return widgets.VBox([widgets.HBox([*self.static.values(), self.vary]), self.compiling])
+
+    def _vary(self) -> Future | None:
+        now = self.trainer.branch.spec.settings
+        changed = {name: choice.value for name, choice in self.static.items() if choice.value != now[name]}
+        if not changed:
+            raise WorkbenchError("choose another width, m_disc or m_btt first: a branch like this one is a fork.")
+        return self.trainer.vary(wait=False, **changed)
+
+    def _button(self, label: str, work: Callable[[], Any], tooltip: str) -> widgets.Button:
+        button = widgets.Button(description=label, tooltip=tooltip, layout={"width": "auto"})
+        button.on_click(lambda _: self._ask(work))
+        return button
+
+    def _ask(self, work: Callable[[], Any]) -> None:
+        """Do what a person asked for, and tell what came of it now or, for a future, later."""
+        self.message = ""
+        try:
+            future = work()
+            if isinstance(future, Future):
+                future.add_done_callback(self._came_of)
+        except WorkbenchError as error:
+            self.message = str(error)
+        self.refresh()
+
+    def _came_of(self, future: Future) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            self.message = str(error) or repr(error)
+        self.refresh()
+
+    def _write(self, name: str, value: Value) -> None:
+        def work() -> None:
+            with self._lock:
+                self._shown = (self.trainer.selected, self.trainer.set(**{name: value}))
+
+        self._ask(work)
+
+    def _heard(self, work: Callable[[Any], Any]) -> Callable[[Any], None]:
+        """A callback for what a person chooses; what this thread sets while it is silent is not."""
+
+        def changed(change: Any) -> None:
+            if not getattr(self._here, "silent", False):
+                self._ask(lambda: work(change["new"]))
+
+        return changed
+
+    @contextmanager
+    def _silent(self) -> Iterator[None]:
+        former = getattr(self._here, "silent", False)
+        self._here.silent = True
+        try:
+            yield
+        finally:
+            self._here.silent = former
+
+
+def _status(status: str, error: str | None, message: str) -> str:
+    told = f" {html.escape(message)}" if message else ""
+    detail = f"<pre>{html.escape(error)}</pre>" if error else ""
+    return f"<span role='status'><b>{status}</b>{told}</span>{detail}"
+
+
+def _numbers(trainer: Trainer) -> str:
+    steps = ", ".join(f"{html.escape(name)}: update {each.step:,}" for name, each in list(trainer.branches.items()))
+    speed = trainer.updates_per_second
+    return f"{steps}; {speed:,.0f} updates a second" if speed else steps
+
+
+def _compiling(seconds: float | None) -> str:
+    cost = "not compiled yet" if seconds is None else f"compiling took {seconds:.1f} s last time"
+    return f"Fixed when compiled, so each new choice recompiles: {cost}."

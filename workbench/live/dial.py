@@ -1,0 +1,110 @@
+"""One control of the panel: a slider on a log scale and a number box, kept equal, with accessible names."""
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anywidget
+import ipywidgets as widgets
+import traitlets
+
+from workbench.live.scales import LABELS, SCALES, WEIGHT
+from workbench.live.snapshot import MOST, Value
+
+DESCRIBED = {"description_width": "5em"}
+"""Style of everything whose description stands before it."""
+
+
+class SliderNames(anywidget.AnyWidget):
+    """Gives the sliders of the panel around it accessible names, which ipywidgets does not."""
+
+    names = traitlets.Dict().tag(sync=True)
+    _esm = """
+    function render({ model, el }) {
+      el.style.display = "none";
+      const name = () => {
+        const panel = el.closest(".workbench-controls");
+        for (const [mark, label] of Object.entries(model.get("names")))
+          for (const handle of panel?.querySelectorAll(`.${mark} [role=slider]`) ?? [])
+            if (handle.ariaLabel !== label) handle.ariaLabel = label;
+        return panel;
+      };
+      const observer = new MutationObserver(name);
+      const begin = () => {
+        const panel = name();
+        if (panel) observer.observe(panel, { childList: true, subtree: true });
+        else if (!ended) requestAnimationFrame(begin);
+      };
+      let ended = false;
+      begin();
+      return () => { ended = true; observer.disconnect(); };
+    }
+    export default { render };
+    """
+
+
+class Dial:
+    """A number box and a slider; `write` gets what a person sets in either."""
+
+    def __init__(self, name: str, value: float, meaning: str, write: Callable[[str, Value], None]) -> None:
+        self.name, self._write, self._scale = name, write, SCALES.get(name, WEIGHT)
+        self._whole, self._here = name in MOST, threading.local()
+        scale, label = self._scale, LABELS.get(name, name)
+        self.title = tooltip = f"{label}: {meaning}" + (f"; {scale.tooltip}" if scale.tooltip else "")
+        self.box = (widgets.BoundedIntText if self._whole else widgets.BoundedFloatText)(
+            value=value,
+            min=1 if self._whole else 0,
+            max=MOST.get(name, 1.0 if name in ("gamma", "tau") else 1e6),
+            step=1 if self._whole else None,
+            description=label,
+            tooltip=tooltip,
+            style=DESCRIBED,
+            layout={"width": "12em"},
+        )
+        self.slider = widgets.FloatLogSlider(
+            value=self._position(value),
+            base=scale.base,
+            min=math.log(scale.least, scale.base),
+            max=math.log(scale.most, scale.base),
+            step=scale.step,
+            readout=False,
+            tooltip=tooltip,
+            layout={"flex": "1 1 12em", "min_width": "8em"},
+        )
+        self.slider.add_class(f"workbench-dial-{name}")
+        self.slider.observe(self._slid, "value")
+        self.box.observe(self._typed, "value")
+        self.row = widgets.HBox([self.box, self.slider])
+
+    def show(self, value: float) -> None:
+        """Show a value without writing it."""
+        with self._silent():
+            self.box.value = value
+            self.slider.value = self._position(value)
+
+    def _position(self, value: float) -> float:
+        return min(max(self._scale.to_slider(value), self._scale.least), self._scale.most)
+
+    def _slid(self, change: Any) -> None:
+        if not getattr(self._here, "silent", False):
+            value = self._scale.from_slider(change["new"])
+            with self._silent():
+                self.box.value = value
+            self._write(self.name, value)
+
+    def _typed(self, change: Any) -> None:
+        if not getattr(self._here, "silent", False):
+            with self._silent():
+                self.slider.value = self._position(float(change["new"]))
+            self._write(self.name, change["new"])
+
+    @contextmanager
+    def _silent(self) -> Iterator[None]:
+        """What this thread sets meanwhile is not what a person sets; other threads are heard."""
+        self._here.silent = True
+        try:
+            yield
+        finally:
+            self._here.silent = False

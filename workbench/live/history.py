@@ -1,0 +1,64 @@
+"""Metrics of one branch by update: columns that grow, written by the trainer's thread and read by any."""
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float32
+
+
+class History:
+    """Rows of named numbers, stored as float32 columns; a value that a row does not have is NaN.
+
+    Steps do not fall from row to row, and are exact up to 16,777,216 updates. Rows are only ever added: a branch that
+    is rewound gets another History, so a reader's cursor is good for as long as the object is the same.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._columns = {"step": np.full(256, np.nan, np.float32)}
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the metrics seen so far, in order of first appearance, without `step`."""
+        with self._lock:
+            return tuple(self._columns)[1:]
+
+    def append(self, step: int, values: Mapping[str, float]) -> None:
+        """Add a row after `step` updates."""
+        with self._lock:
+            size = len(self._columns["step"])
+            if self._length == size:
+                grown = np.full(size, np.nan, np.float32)
+                self._columns = {name: np.concatenate([column, grown]) for name, column in self._columns.items()}
+            for name, value in {"step": step, **values}.items():
+                if name not in self._columns:
+                    self._columns[name] = np.full_like(self._columns["step"], np.nan)
+                self._columns[name][self._length] = value
+            self._length += 1
+
+    def since(self, cursor: int) -> tuple[int, dict[str, Float32[np.ndarray, " row"]]]:
+        """The next cursor, and copies of the rows from `cursor` on; every column has all of these rows."""
+        with self._lock:
+            rows = slice(cursor, self._length)
+            return self._length, {name: column[rows].copy() for name, column in self._columns.items()}
+
+    def all(self) -> dict[str, Float32[np.ndarray, " row"]]:
+        """Copies of all rows."""
+        return self.since(0)[1]
+
+    def until(self, step: int) -> "History":
+        """A new History of the rows up to and including `step`."""
+        new = History()
+        _, columns = self.since(0)
+        kept = int(np.searchsorted(columns["step"], step, side="right"))
+        new._columns = {name: column[:kept] for name, column in columns.items()}
+        new._columns = {
+            name: np.concatenate([column, np.full(256, np.nan, np.float32)]) for name, column in new._columns.items()
+        }
+        new._length = kept
+        return new

@@ -1,0 +1,285 @@
+"""Training in a thread of its own, which other threads start, steer, rewind and fork, and never wait for."""
+
+import atexit
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.agents.base import TrainState
+from workbench.data.dataset import Dataset
+from workbench.data.load import load_data
+from workbench.live.branch import Branch
+from workbench.live.problems import Problem
+from workbench.live.rounds import Rounds
+from workbench.live.session import Session, write_run
+from workbench.live.snapshot import Settings, Value
+from workbench.live.thread import Loop
+from workbench.paths import runs_dir
+from workbench.store.spec import make_spec
+
+_owners: "weakref.WeakValueDictionary[str, Trainer]" = weakref.WeakValueDictionary()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Threads inside JAX while Python leaves would crash it."""
+    for trainer in list(_owners.values()):
+        trainer.stop()
+
+
+class Trainer:
+    """A training that runs in the background and obeys its controls.
+
+    `Trainer("toy:eight_gaussians", preset="small")` prepares branch `main` at update 0; `start()` trains it. Moving a
+    control (`set`) takes effect at the next chunk of 20 to 50 ms, is recorded as an intervention, and compiles nothing.
+    `rewind` and `fork` go back to any update exactly. Branches that are `active` are trained in turn.
+
+    All methods may be called from any thread. Those with `wait` do their work between two chunks and return its result,
+    or a future of it where `wait` is False. There is one trainer a `name`: making or starting another stops the former,
+    so that a cell can be run again. `settings` and `weights` override the preset's by name, as in `make_spec`; `data`
+    is a training file, or a pair of datasets. Raises `WorkbenchError` for what cannot be trained.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        *,
+        agent: str = "sorl",
+        preset: str = "small",
+        seeds: tuple[int, ...] = (0,),
+        settings: dict[str, Any] | None = None,
+        weights: dict[str, Any] | None = None,
+        batch_size: int | None = None,
+        data: Path | tuple[Dataset, Dataset] | None = None,
+        name: str = "live",
+    ) -> None:
+        train, held_out = data if isinstance(data, tuple) else load_data(task, data)
+        own: dict[str, Any] = {"settings": settings, "weights": weights, "batch_size": batch_size}
+        spec = make_spec(task, train.provenance, agent=agent, preset_name=preset, seeds=seeds, **own)
+        self._begin(Problem.of(task, train, held_out), [Branch.fresh("main", spec, train)], name)
+
+    def _begin(self, problem: Problem, branches: list[Branch], name: str) -> None:
+        self.name, self.problem = name, problem
+        self._rounds = Rounds(problem, {branch.name: branch for branch in branches})
+        self._loop = Loop(lambda: self._rounds.take(self._loop), self._rounds.look, name)
+        self._claim_name()
+
+    @classmethod
+    def load(
+        cls, path: Path | str, *, data: Path | tuple[Dataset, Dataset] | None = None, name: str = "live"
+    ) -> "Trainer":
+        """The trainer of a saved session: every branch is trained again to where it was, and can go on from there.
+
+        Raises `WorkbenchError` where the file, or the data, is not what was recorded.
+        """
+        session = Session.load(Path(path))
+        train, held_out = data if isinstance(data, tuple) else load_data(session.task, data)
+        trainer = cls.__new__(cls)
+        branches = [record.branch(train) for record in session.branches]
+        trainer._begin(Problem.of(session.task, train, held_out), branches, name)
+        trainer.select(session.selected)
+        return trainer
+
+    # What may be read at any time.
+
+    @property
+    def status(self) -> str:
+        """`idle`, `compiling`, `running`, `paused`, `stopped` or `failed`."""
+        return self._loop.status
+
+    @property
+    def error(self) -> str | None:
+        """What ended training, as a sentence or a traceback; None while all is well."""
+        return self._loop.error
+
+    @property
+    def branches(self) -> dict[str, Branch]:
+        """All branches by name, oldest first."""
+        return self._rounds.branches
+
+    @property
+    def selected(self) -> str:
+        """Name of the branch that controls move and pictures show."""
+        return self._rounds.selected
+
+    @property
+    def branch(self) -> Branch:
+        """The selected branch."""
+        return self._rounds.named(None)
+
+    @property
+    def updates_per_second(self) -> float:
+        """Updates of all branches over the last chunks; 0 while nothing trains."""
+        return self._rounds.updates_per_second if self.status == "running" else 0.0
+
+    @property
+    def compile_seconds(self) -> float | None:
+        """What compiling cost last time."""
+        return self._rounds.compile_seconds
+
+    @property
+    def probe(self) -> dict[str, float]:
+        """Newest losses on held-out data and, for toys, rewards and distances (see `problems.MEANINGS`)."""
+        return self._rounds.measured.values
+
+    @property
+    def cloud(self) -> np.ndarray | None:
+        """Samples of the selected branch's policy, (policy, point, 2), named by `cloud_labels`; None off the plane."""
+        picture = self._rounds.measured.picture
+        return picture.clouds if picture else None
+
+    @property
+    def cloud_labels(self) -> tuple[str, ...]:
+        """What each cloud is: the policy with the controls' budget first."""
+        picture = self._rounds.measured.picture
+        return picture.labels if picture else ()
+
+    @property
+    def paths(self) -> list[np.ndarray] | None:
+        """Ways from noise to action of the first cloud, each (M_inf + 1, 2)."""
+        picture = self._rounds.measured.picture
+        return picture.paths if picture else None
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` in the trainer's thread after each chunk and change of status; returns what ends that.
+
+        It must be quick. One that raises is logged and not called again.
+        """
+        return self._loop.subscribe(callback)
+
+    # What moves controls: nothing here waits for training.
+
+    def set(self, branch: str | None = None, /, **values: Any) -> int:
+        """Move controls by name, such as `set(sc=0.0, m_inf=1)`; returns the new version of the branch's dials.
+
+        Raises `WorkbenchError` for a name or value that is not legal; then nothing is moved.
+        """
+        version = self._rounds.named(branch).dials.set(**values)
+        self._loop.nudge()
+        return version
+
+    def reset(self, preset: str | None = None, branch: str | None = None) -> None:
+        """Put all controls back to where the branch began, or to the values of a preset such as `paper`."""
+        self.set(branch, **self.values_of(preset, branch))
+
+    def values_of(self, preset: str | None = None, branch: str | None = None) -> dict[str, Value]:
+        """The values that `reset` would set."""
+        chosen = self._rounds.named(branch)
+        if preset is None:
+            return chosen.start.values
+        task, data, settings = chosen.spec.task, chosen.spec.data, chosen.spec.settings
+        made = make_spec(task, data, agent=chosen.spec.agent, preset_name=preset, settings=settings)
+        return Settings.of(made).values
+
+    def select(self, branch: str) -> None:
+        """Choose the branch that controls move and pictures show."""
+        self._rounds.selected = self._rounds.named(branch).name
+        self._loop.nudge()
+
+    def activate(self, branch: str, active: bool = True) -> None:
+        """Train a branch in its turn, or let it rest."""
+        self._rounds.named(branch).active = active
+        self._loop.nudge()
+
+    # What starts and ends training.
+
+    def start(self, steps: int | None = None) -> None:
+        """Train every active branch, `steps` updates further or without end. Returns at once."""
+        self._claim_name()
+        self._rounds.aim(steps)
+        self._loop.start()
+
+    def step(self, n: int = 1) -> None:
+        """Train every active branch `n` updates further, then pause. Returns at once; `wait` waits for the end."""
+        self.start(n)
+
+    def pause(self, wait: bool = True) -> None:
+        """Stop at the end of the chunk; `start` goes on."""
+        self._loop.pause()
+        if wait:
+            self.wait()
+
+    def stop(self, wait: bool = True) -> None:
+        """Stop at the end of the chunk and end the thread; `start` goes on in a new one."""
+        self._loop.stop(wait)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until training pauses, fails or stops; returns whether it did. Never waits in the trainer's thread."""
+        return self._loop.wait(timeout)
+
+    def result(self, timeout: float | None = None) -> TrainState:
+        """The selected branch's state; raises what training raised.
+
+        After `start(steps)` or `step(n)` it waits for the end, or raises `TimeoutError`; a training without end is
+        returned as it stands.
+        """
+        if self._rounds.goals is not None and not self.wait(timeout):
+            raise TimeoutError(f"training has not reached its end after {timeout} s.")
+        if self._loop.exception is not None:
+            raise self._loop.exception
+        return self.branch.state
+
+    # What goes back, branches off and saves.
+
+    def rewind(self, step: int, branch: str | None = None, *, wait: bool = True) -> Any:
+        """Take a branch back to exactly `step` updates, with the settings that led there; what came later is lost."""
+        chosen = self._rounds.named(branch)
+
+        def work() -> None:
+            chosen.rewind(self.problem.train, step, lambda _: self._loop.check())
+            self._loop.exception = None
+
+        return self._do(work, wait)
+
+    def fork(
+        self, step: int | None = None, name: str | None = None, *, branch: str | None = None, wait: bool = True
+    ) -> Any:
+        """A second branch from `step` of a branch (by default from where it is), selected; trained beside the first."""
+        chosen = self._rounds.named(branch)
+
+        def work() -> Branch:
+            at = chosen.step if step is None else step
+            new = self._rounds.new_name(name, f"{chosen.name} from {at}")
+            return self._rounds.add(chosen.fork(self.problem.train, at, new, lambda _: self._loop.check()))
+
+        return self._do(work, wait)
+
+    def vary(self, name: str | None = None, *, branch: str | None = None, wait: bool = True, **settings: Any) -> Any:
+        """A new branch from update 0 with other static settings, such as `vary(m_btt=4)`; selected. Compiles.
+
+        It begins with the controls of the branch it varies. Raises `WorkbenchError` for illegal settings.
+        """
+        chosen = self._rounds.named(branch)
+
+        def work() -> Branch:
+            new = self._rounds.new_name(name, ", ".join(f"{key}={value}" for key, value in settings.items()))
+            return self._rounds.add(chosen.vary(self.problem.train, new, settings))
+
+        return self._do(work, wait)
+
+    def save(self, path: Path | str = "session.json") -> Session:
+        """Write the session: every branch's spec, interventions and final hash. `workbench replay` repeats it."""
+
+        def work() -> Session:
+            session = Session.of(self.problem.task, self.selected, list(self.branches.values()))
+            session.save(Path(path))
+            return session
+
+        return self._do(work, True)
+
+    def record(self, branch: str | None = None, root: Path | None = None) -> Path:
+        """Write a branch as a run folder, to be evaluated, filmed and listed like any other run."""
+        return self._do(lambda: write_run(root or runs_dir(), self._rounds.named(branch)).path, True)
+
+    def _do(self, job: Callable[[], Any], wait: bool) -> Any:
+        future = self._loop.submit(job)
+        return future.result() if wait else future
+
+    def _claim_name(self) -> None:
+        former = _owners.get(self.name)
+        if former is not None and former is not self:
+            former.stop(wait=False)
+        _owners[self.name] = self
