@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from workbench.agents.base import TrainState
+from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Dataset
 from workbench.data.load import environment_of
@@ -97,18 +97,8 @@ class _Clock:
         self.warm = True
 
 
-def evaluate_run(
-    folder: RunFolder,
-    cells: Sequence[Cell],
-    *,
-    episodes: int,
-    workers: int | None = None,
-    success_timing: str = "post",
-    record: int = 0,
-    episode_limit: int | None = None,
-    progress: bool = True,
-) -> Evaluation:
-    """Evaluate a run's newest checkpoint under every cell and add the episodes to its `evals.parquet`.
+def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
+    """A run's agent and its newest state, with a leading `seed` axis; needs no data, and writes nothing.
 
     Raises `WorkbenchError` when the run has no checkpoint or its task no environment.
     """
@@ -122,7 +112,26 @@ def evaluate_run(
     found = folder.load_latest(eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds))
     if found is None:
         raise WorkbenchError(f"run {folder.path.name} has no checkpoint yet: train it first.")
-    state, step = found
+    return agent, found[0]
+
+
+def evaluate_run(
+    folder: RunFolder,
+    cells: Sequence[Cell],
+    *,
+    episodes: int,
+    workers: int | None = None,
+    success_timing: str = "post",
+    record: int = 0,
+    episode_limit: int | None = None,
+    progress: bool = True,
+) -> Evaluation:
+    """Evaluate a run's newest checkpoint under every cell and add the episodes to its `evals.parquet`.
+
+    Raises what `load_agent` raises.
+    """
+    spec = folder.spec
+    agent, state = load_agent(folder)
     evaluation = evaluate(
         agent,
         state,
@@ -136,7 +145,7 @@ def evaluate_run(
         episode_limit=episode_limit,
         progress=progress,
     )
-    folder.add_evals(evaluation.table().assign(step=step))
+    folder.add_evals(evaluation.table().assign(step=int(state.step[0])))
     return evaluation
 
 

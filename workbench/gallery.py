@@ -66,6 +66,11 @@ GALLERY: dict[str, Entry] = {
         "profiles:published_profiles", ("published:per_task",), "performance profiles and probability of improvement"
     ),
     "weight_sensitivity": Entry("sensitivity:weight_sensitivity", ("loss_weights",), "success by loss weight"),
+    "calibration": Entry("verifier:calibration", ("calibration", "verifier"), "Q against the return that followed"),
+    "over_optimisation": Entry(
+        "verifier:over_optimisation", ("verifier",), "success, value and rank correlation against N"
+    ),
+    "action_w2": Entry("actions:action_w2", ("action_w2",), "W2 between policy and data near held-out observations"),
     "runtime": Entry("runtime:run_time", ("updates", "cost"), "milliseconds of training and inference"),
 }
 """In the order of a paper; what has no table yet is not drawn."""

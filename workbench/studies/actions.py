@@ -61,7 +61,7 @@ def _data(scale: Scale) -> tuple[Dataset, Dataset]:
     return load_task(TASK, make_dataset(DATASET, episodes=scale.data_episodes))
 
 
-def _row(sets: ActionSets, a: Float[np.ndarray, "query k act"], cell: Cell) -> dict[str, float]:
+def _row(sets: ActionSets, a: Float[np.ndarray, "query k act"], cell: Cell) -> dict[str, int | float]:
     """Distances and saturation of one budget's actions."""
     distance = compare(sets, a)
     excess = distance.excess()

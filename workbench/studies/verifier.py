@@ -2,34 +2,32 @@
 
 import math
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.catalogue import parse_task
 from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import grid
 from workbench.evaluate.evaluation import evaluate_policy
 from workbench.evaluate.policy import make_policy
 from workbench.evaluate.rollout import Rollout
+from workbench.experiments import load_agent
 from workbench.paths import runs_dir
-from workbench.stats import paired_difference
+from workbench.stats import estimate, mean, paired_difference
 from workbench.stats.correlation import rank_correlation
 from workbench.store.folder import RunFolder
 from workbench.store.query import list_runs
 from workbench.store.spec import RunSpec, make_spec
 from workbench.studies.campaign import TASK, Scale, run, spec_of
-from workbench.train import init_seeds
-from workbench.types import Batch
 
 M_INF = 4
+EPISODES = 30
+"""Most episodes of a run and N: with three runs that is some minutes."""
 MISSING = 0.05
 """Largest weight of the rewards that an episode without success leaves unseen."""
 SHOWN_ROWS = 3000
-"""Rows of the calibration table, of all steps: drawn by seed 0, without replacement."""
+"""Most rows of the calibration table: of each run and N as many, drawn by seed 0 without replacement."""
 
 
 def base_runs(smoke: bool = False) -> list[RunFolder]:
@@ -58,22 +56,6 @@ def _is_base(spec: RunSpec, scale: Scale) -> bool:
     return spec.seeds in [(seed,) for seed in scale.seeds] and spec.settings == own.settings and as_preset
 
 
-def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
-    """A run's agent and its newest state, with a leading `seed` axis; nothing is written to the run.
-
-    Raises `WorkbenchError` when there is no checkpoint.
-    """
-    spec = folder.spec
-    info, _ = parse_task(spec.task)
-    zero, x, a = jnp.zeros(()), jnp.zeros(info.obs), jnp.zeros(info.act)
-    example = Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)
-    agent = spec.build_agent()
-    found = folder.load_latest(eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds))
-    if found is None:
-        raise WorkbenchError(f"run {folder.path.name} has no checkpoint yet: train it first.")
-    return agent, found[0]
-
-
 def identity(folder: RunFolder) -> dict[str, str | int | float]:
     """What a row of a table says of its run of one seed: hash, seed, task, agent, preset, data, step, w_ql."""
     spec = folder.spec
@@ -92,72 +74,73 @@ def verifier(smoke: bool = False) -> dict[str, pd.DataFrame]:
     with the reward of the state the action is taken in, as the critic was trained on (success timing "pre"; a success
     ends the episode). Success is counted as published: reached by the episode limit, judged after the action. The
     critic knows no time limit, so episodes run on beyond it until rewards not yet seen weigh at most 5 % (γ^T ≤ 0.05),
-    and every step before the limit has its return, of failures too; that cut makes returns of failures at most 5 % too
+    and every step before the limit has its return, in failures too; that cut makes returns of failures at most 5 % too
     high. Episodes of one run start alike and share their noise for every N.
+
+    `verifier` holds, each with the ends of a 95 % bootstrap interval over episodes, the means at the start (`q_start`,
+    `return_start`, and `gap`, the first less the second: over-estimation) and the rank correlations of Q and return
+    (`spearman` over all steps, `spearman_start` over first steps alone, where no state is nearer the goal by progress).
+    `q_gain` is how much Q the choice adds to a single sample, in the mean over steps. The critic was trained for single
+    samples: where best-of-N does better than they, a return above Q is no error.
     """
     scale = Scale.of(smoke)
-    calibration, rows = [], []
-    for folder in base_runs(smoke):
-        steps = _recorded(folder, scale)
-        for n, part in steps.groupby("n"):
-            rows.append(identity(folder) | {"m_inf": M_INF, "n": n} | _row(part))
-        calibration.append(steps)
-    every = pd.concat(calibration, ignore_index=True)
-    rows_shown = np.random.default_rng(0).choice(len(every), min(SHOWN_ROWS, len(every)), replace=False)
+    shown, rows, rng = [], [], np.random.default_rng(0)
+    folders = base_runs(smoke)
+    for folder in folders:
+        for n, steps in _recorded(folder, scale).groupby("n"):
+            rows.append(identity(folder) | {"m_inf": M_INF, "n": n} | _row(steps))
+            size = min(SHOWN_ROWS // (len(folders) * len(scale.n)), len(steps))
+            drawn = steps.iloc[np.sort(rng.choice(len(steps), size, replace=False))]
+            shown.append(drawn.assign(hash=folder.path.name, seed=folder.spec.seeds[0]))
     columns = ["hash", "seed", "n", "episode", "step", "q", "return_to_go"]
-    shown = pd.DataFrame(every, index=np.sort(rows_shown), columns=columns)
-    return {"calibration": shown.reset_index(drop=True), "verifier": pd.DataFrame(rows)}
+    calibration = pd.DataFrame(pd.concat(shown, ignore_index=True), columns=columns)
+    return {"calibration": calibration, "verifier": pd.DataFrame(rows)}
 
 
 def _recorded(folder: RunFolder, scale: Scale) -> pd.DataFrame:
     """Every step before the limit of every episode of a run of one seed: n, episode, step, q, return_to_go, success."""
     spec, cells = folder.spec, grid((M_INF,), scale.n)
-    gamma = float(spec.weights["gamma"])
+    gamma, episodes = float(spec.weights["gamma"]), min(scale.episodes, EPISODES)
     limit = scale.episode_limit or parse_task(spec.task)[0].limit
     found = evaluate_policy(
         make_policy(*load_agent(folder), cells, diagnostics=True),
         spec.task,
         cells,
         seeds=spec.seeds,
-        episodes=scale.episodes,
-        record=scale.episodes,
+        episodes=episodes,
+        record=episodes,
         success_timing="pre",
         episode_limit=limit + horizon(gamma),
     )
-    steps = pd.concat([_steps(rollout, gamma, limit) for rollout in found.rollouts], ignore_index=True)
-    return steps.assign(hash=folder.path.name, seed=spec.seeds[0])
+    return pd.concat([_steps(rollout, gamma, limit) for rollout in found.rollouts], ignore_index=True)
 
 
 def _steps(rollout: Rollout, gamma: float, limit: int) -> pd.DataFrame:
-    """One row for each step of an episode before the limit; `success` is that of the episode."""
+    """One row for each step of an episode before the limit; `success` is the episode's, `gain` the choice's."""
     table = pd.DataFrame({"q": rollout.q.astype(float), "return_to_go": returns_to_go(rollout.reward, gamma)})
     table.insert(0, "step", np.arange(len(table)))
+    table["gain"] = rollout.q - rollout.q_candidates[:, 0]
     success = bool(rollout.success[1 : limit + 1].any())  # judged before the action: step t tells of state t
     return table.iloc[:limit].assign(n=rollout.cell.n, episode=rollout.episode, success=success)
 
 
-def _row(steps: pd.DataFrame) -> dict[str, float]:
+def _row(steps: pd.DataFrame) -> dict[str, int | float]:
     """Statistics of the steps of one run and N; intervals over its episodes."""
     starts = steps.loc[steps["step"] == 0]
     q, g = starts["q"].to_numpy(), starts["return_to_go"].to_numpy()
-    gap = paired_difference(q[:, None], g[:, None])
     everywhere = rank_correlation(steps["q"].to_numpy(), steps["return_to_go"].to_numpy(), steps["episode"].to_numpy())
-    at_start = rank_correlation(q, g, starts["episode"].to_numpy())
-    return {
-        "episodes": len(starts),
-        "successes": int(starts["success"].sum()),
-        "q_start": float(q.mean()),
-        "return_start": float(g.mean()),
-        "gap": gap.value,
-        "gap_low": gap.low,
-        "gap_high": gap.high,
-        "spearman": everywhere.value,
-        "spearman_low": everywhere.low,
-        "spearman_high": everywhere.high,
-        "spearman_start": at_start.value,
-        "spearman_start_low": at_start.low,
-        "spearman_start_high": at_start.high,
+    columns = {
+        "q_start": estimate(q[:, None], mean),
+        "return_start": estimate(g[:, None], mean),
+        "gap": paired_difference(q[:, None], g[:, None]),
+        "spearman": everywhere,
+        "spearman_start": rank_correlation(q, g, starts["episode"].to_numpy()),
     }
+    successes = int(starts["success"].to_numpy().sum())
+    found = {"episodes": len(starts), "successes": successes, "q_gain": float(steps["gain"].to_numpy().mean())}
+    for name, each in columns.items():
+        found |= {name: each.value, f"{name}_low": each.low, f"{name}_high": each.high}
+    return found
 
 
 def horizon(gamma: float, missing: float = MISSING) -> int:
