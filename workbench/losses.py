@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from workbench.diffusion import Denoiser, consistent, preserved
 from workbench.flow import Action, Scalar, Shortcut, interpolate, self_consistency_target
 
 
@@ -55,3 +56,68 @@ def td_target(r: Scalar, mask: Scalar, gamma: Scalar, q_next: Scalar) -> Scalar:
 def td(q: Float[Array, " ens"], y: Scalar) -> Scalar:
     r"""Temporal-difference error, mean over the ensemble: $\mathrm{mean}_i (Q_i(x, a) - y)^2$."""
     return jnp.mean((q - y) ** 2)
+
+
+def expectile(u: Scalar, level: float) -> Scalar:
+    r"""Asymmetric squared error, whose minimiser over v of $L(y - v)$ is the expectile of y.
+
+    $$L(u) = |\mathrm{level} - \mathbb 1[u < 0]|\; u^2$$
+
+    Value loss of IQL (Kostrikov et al. 2022), with u = Q - V; `level` in (0, 1), and 1/2 is the mean (times a half).
+    """
+    return jnp.where(u < 0, 1.0 - level, level) * u**2
+
+
+def advantage_weight(advantage: Scalar, alpha: Scalar, *, cap: float = 100.0) -> Scalar:
+    r"""How much an action of the data counts: $\min(e^{\alpha A}, \mathrm{cap})$. Gradients stop here.
+
+    Advantage-weighted regression (Peng et al. 2019, as in IQL); `alpha` is an inverse temperature, 0 imitates all.
+    """
+    return jax.lax.stop_gradient(jnp.minimum(jnp.exp(alpha * advantage), cap))
+
+
+def gaussian_nll(mean: Action, a: Action) -> Scalar:
+    r"""Negative log-likelihood of a Gaussian of unit deviation: $\tfrac12 \|a - \mu\|^2 + \tfrac d2 \log 2\pi$."""
+    return 0.5 * jnp.sum((a - mean) ** 2) + 0.5 * len(a) * jnp.log(2 * jnp.pi)
+
+
+def denoising(
+    predict: Denoiser, a: Action, noise: Action, t: Scalar, x: Float[Array, " obs"], *, beta_max: float
+) -> Scalar:
+    r"""Squared error of the noise that a network sees in a noised action.
+
+    $$\| \epsilon(\alpha_t a + \sigma_t z, t \mid x) - z \|^2$$
+
+    DDPM's simple loss (Ho et al. 2020); the sum over action dimensions. Its minimiser is $-\sigma_t \nabla \log p_t$.
+    """
+    alpha, sigma = preserved(t, beta_max)
+    return jnp.sum((predict(alpha * a + sigma * noise, t, x) - noise) ** 2)
+
+
+def score_regularised(
+    predict: Denoiser, a_pi: Action, noise: Action, t: Scalar, x: Float[Array, " obs"], *, beta_max: float
+) -> Scalar:
+    r"""A surrogate whose gradient carries an action up the log density of the noised behaviour policy.
+
+    $$\sigma_t^2\; \mathrm{stopgrad}\big[\epsilon(\alpha_t a_\pi + \sigma_t z, t \mid x) - z\big] \cdot a_\pi$$
+
+    Behaviour term of SRPO (Chen et al. 2024); its value means nothing. Gradients reach a_π by the last factor alone.
+    """
+    alpha, sigma = preserved(t, beta_max)
+    seen = predict(alpha * a_pi + sigma * noise, t, x)
+    return sigma**2 * jnp.sum(jax.lax.stop_gradient(seen - noise) * a_pi)
+
+
+def consistency(
+    net: Denoiser, target: Denoiser, a: Action, noise: Action, low: Scalar, high: Scalar, x: Float[Array, " obs"]
+) -> Scalar:
+    r"""Squared difference of what is seen behind the same noise at two neighbouring levels, over their distance.
+
+    $$\| f(a + \sigma_{high} z, \sigma_{high}) - \mathrm{stopgrad}\, \bar f(a + \sigma_{low} z, \sigma_{low}) \|^2
+      \cdot 100\,/\, (\sigma_{high} - \sigma_{low})$$
+
+    Consistency training without a teacher (Song et al. 2023), with the weight of Ding & Jin's code (2024). No gradient
+    reaches `target`.
+    """
+    seen = jax.lax.stop_gradient(consistent(target, a + low * noise, low, x))
+    return 100.0 / (high - low) * jnp.sum((consistent(net, a + high * noise, high, x) - seen) ** 2)

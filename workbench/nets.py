@@ -1,4 +1,4 @@
-"""Networks: the shortcut actor and the critic ensemble, as Equinox modules of one example."""
+"""Networks: actors, velocity fields, denoisers, values and the critic ensemble, as Equinox modules of one example."""
 
 import equinox as eqx
 import jax
@@ -53,6 +53,107 @@ class ShortcutActor(eqx.Module):
         self, a_t: Float[Array, " act"], t: Float[Array, ""], h: Float[Array, ""], x: Float[Array, " obs"]
     ) -> Float[Array, " act"]:
         return self.mlp(jnp.concatenate([x, a_t, t[None], -jnp.log2(h)[None]]))
+
+
+class Velocity(eqx.Module):
+    """The velocity v(a_t, t | x) of a flow, called as a shortcut is: the step size h is ignored."""
+
+    mlp: MLP
+
+    def __init__(self, obs: int, act: int, *, width: int, depth: int, key: Key) -> None:
+        self.mlp = MLP(obs + act + 1, act, width=width, depth=depth, key=key)
+
+    def __call__(
+        self, a_t: Float[Array, " act"], t: Float[Array, ""], h: Float[Array, ""], x: Float[Array, " obs"]
+    ) -> Float[Array, " act"]:
+        return self.mlp(jnp.concatenate([x, a_t, t[None]]))
+
+
+class Denoiser(eqx.Module):
+    """An MLP of concat(x, a_t, t): what a diffusion or consistency model asks about a noised action."""
+
+    mlp: MLP
+
+    def __init__(self, obs: int, act: int, *, width: int, depth: int, key: Key) -> None:
+        self.mlp = MLP(obs + act + 1, act, width=width, depth=depth, key=key)
+
+    def __call__(self, a_t: Float[Array, " act"], t: Float[Array, ""], x: Float[Array, " obs"]) -> Float[Array, " act"]:
+        return self.mlp(jnp.concatenate([x, a_t, t[None]]))
+
+
+class ResidualBlock(eqx.Module):
+    """v + W_2 gelu(W_1 norm(v)), four times as wide inside."""
+
+    norm: eqx.nn.LayerNorm
+    widen: eqx.nn.Linear
+    narrow: eqx.nn.Linear
+
+    def __init__(self, width: int, *, key: Key) -> None:
+        key_widen, key_narrow = jax.random.split(key)
+        self.norm = eqx.nn.LayerNorm(width)
+        self.widen = _linear(width, 4 * width, key=key_widen)
+        self.narrow = _linear(4 * width, width, key=key_narrow)
+
+    def __call__(self, v: Float[Array, " width"]) -> Float[Array, " width"]:
+        return v + self.narrow(jax.nn.gelu(self.widen(self.norm(v))))
+
+
+class ResidualDenoiser(eqx.Module):
+    """As `Denoiser`, of residual blocks; t in [0, 1] enters as cos and sin of k·π·t, k = 1, …, 8."""
+
+    enter: eqx.nn.Linear
+    blocks: tuple[ResidualBlock, ...]
+    leave: eqx.nn.Linear
+
+    def __init__(self, obs: int, act: int, *, width: int, blocks: int, key: Key) -> None:
+        key_enter, key_leave, *keys = jax.random.split(key, 2 + blocks)
+        self.enter = _linear(obs + act + 16, width, key=key_enter)
+        self.blocks = tuple(ResidualBlock(width, key=key_block) for key_block in keys)
+        self.leave = _linear(width, act, key=key_leave)
+
+    def __call__(self, a_t: Float[Array, " act"], t: Float[Array, ""], x: Float[Array, " obs"]) -> Float[Array, " act"]:
+        angles = jnp.pi * t * jnp.arange(1, 9)
+        v = self.enter(jnp.concatenate([x, a_t, jnp.cos(angles), jnp.sin(angles)]))
+        for block in self.blocks:
+            v = block(v)
+        return self.leave(jax.nn.gelu(v))
+
+
+class Policy(eqx.Module):
+    """One action from an observation, and from noise z where `noise` says how many numbers of it; tanh if `squash`."""
+
+    mlp: MLP
+    squash: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        obs: int,
+        act: int,
+        *,
+        width: int,
+        depth: int,
+        noise: int = 0,
+        squash: bool = False,
+        key: Key,
+    ) -> None:
+        self.mlp = MLP(obs + noise, act, width=width, depth=depth, key=key)
+        self.squash = squash
+
+    def __call__(self, x: Float[Array, " obs"], z: Float[Array, " noise"] | None = None) -> Float[Array, " act"]:
+        a = self.mlp(x if z is None else jnp.concatenate([x, z]))
+        return jnp.tanh(a) if self.squash else a
+
+
+class Value(eqx.Module):
+    """V(x), with layer normalisation as the critics have."""
+
+    mlp: MLP
+
+    def __init__(self, obs: int, *, width: int, depth: int, key: Key) -> None:
+        self.mlp = MLP(obs, 1, width=width, depth=depth, layer_norm=True, key=key)
+
+    def __call__(self, x: Float[Array, " obs"]) -> Float[Array, ""]:
+        return self.mlp(x)[0]
 
 
 class Critic(eqx.Module):

@@ -28,6 +28,7 @@ class Batch(eqx.Module):
     """One transition, or many with the same leading axes.
 
     `r` is the reward of the transition and `mask` is 0 where the episode ends for good at `x_next` (no bootstrap).
+    `a_next` is the action the data took at `x_next`; where the episode ended there it means nothing.
     """
 
     x: Float[Array, "*batch obs"]
@@ -35,14 +36,16 @@ class Batch(eqx.Module):
     r: Float[Array, "*batch"]
     x_next: Float[Array, "*batch obs"]
     mask: Float[Array, "*batch"]
+    a_next: Float[Array, "*batch act"]
 
 
 class LossWeights(eqx.Module):
     """Everything a slider may move while training runs; a traced argument of every update.
 
-    `ql`, `fm`, `sc` weigh the Q, flow-matching and self-consistency terms of the actor loss; `gamma` is the discount,
-    `tau` the rate of the target networks, `lr` the learning rate of Adam. A leading `seed` axis on a leaf gives each
-    vmapped seed its own value. Change one with `dataclasses.replace`, which keeps the float32 conversion.
+    `ql`, `fm`, `sc` weigh the Q, flow-matching and self-consistency terms of SORL's actor loss; `alpha` and `beta` are
+    the coefficients of other agents, whose `knobs` say which of all these they use and what for. `gamma` is the
+    discount, `tau` the rate of the target networks, `lr` the learning rate of Adam. A leading `seed` axis on a leaf
+    gives each vmapped seed its own value. Change one with `dataclasses.replace`, which keeps the float32 conversion.
     """
 
     ql: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=10.0)
@@ -51,6 +54,8 @@ class LossWeights(eqx.Module):
     gamma: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=0.99)
     tau: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=0.005)
     lr: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=1e-4)
+    alpha: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=1.0)
+    beta: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=0.0)
 
 
 class Budget(eqx.Module):

@@ -29,6 +29,7 @@ def batch() -> Batch:
         r=jnp.asarray(rng.normal(size=ROWS), jnp.float32),
         x_next=jnp.asarray(rng.normal(size=(ROWS, OBS)), jnp.float32),
         mask=jnp.ones(ROWS),
+        a_next=jnp.asarray(rng.uniform(-1, 1, (ROWS, ACT)), jnp.float32),
     )
 
 
@@ -185,7 +186,7 @@ def test_every_metric_has_a_meaning(batch):
     agent = make()
     state, metrics = update(agent, start(agent, batch), batch, LossWeights())
     held_out = agent.validate(state, batch, LossWeights(), key=jax.random.key(0))
-    assert set(metrics) | set(held_out) == set(MEANINGS)
+    assert set(metrics) | set(held_out) <= set(MEANINGS)
     assert not any("\n" in meaning for meaning in MEANINGS.values())
 
 

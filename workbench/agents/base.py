@@ -30,9 +30,11 @@ class AbstractAgent(eqx.Module):
     """An algorithm and its fixed settings. Subclasses are final: nothing is overridden.
 
     `settings` with traced effect come as `LossWeights`, inference compute as `Budget`; everything here is static.
+    `knobs` are the loss weights the agent uses, each with its meaning: what a panel shows and a run's spec records.
     """
 
     name: eqx.AbstractClassVar[str]
+    knobs: eqx.AbstractClassVar[dict[str, str]]
 
     @abc.abstractmethod
     def init(self, example: Batch, *, key: Key) -> TrainState:
@@ -51,14 +53,19 @@ class AbstractAgent(eqx.Module):
         """Choose an action for one observation."""
 
 
-class Adam(eqx.Module):
-    """Adam behind a clip of the global gradient norm, with the learning rate passed at each step."""
+RATES = {"gamma": "discount", "tau": "rate of the target networks", "lr": "learning rate of Adam"}
+"""Knobs that every agent has."""
 
-    clip: float = eqx.field(static=True)
+
+class Adam(eqx.Module):
+    """Adam behind a clip of the global gradient norm (None: no clip), with the learning rate passed at each step."""
+
+    clip: float | None = eqx.field(static=True)
 
     @property
     def _transform(self) -> optax.GradientTransformation:
-        return optax.chain(optax.clip_by_global_norm(self.clip), optax.scale_by_adam())
+        clip = optax.identity() if self.clip is None else optax.clip_by_global_norm(self.clip)
+        return optax.chain(clip, optax.scale_by_adam())
 
     def init(self, params: Any) -> optax.OptState:
         """Optimiser state for the arrays in `params`."""

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from workbench import losses
-from workbench.agents.base import AbstractAgent, Adam, TrainState, best_of_n, ema
+from workbench.agents.base import RATES, AbstractAgent, Adam, TrainState, best_of_n, ema
 from workbench.errors import WorkbenchError
 from workbench.flow import (
     Shortcut,
@@ -65,6 +65,12 @@ class SORL(AbstractAgent):
     """
 
     name: ClassVar[str] = "sorl"
+    knobs: ClassVar[dict[str, str]] = {
+        "ql": "weight of the Q loss",
+        "fm": "weight of the flow-matching loss",
+        "sc": "weight of the self-consistency loss",
+        **RATES,
+    }
     width: int = eqx.field(static=True, default=512)
     depth: int = eqx.field(static=True, default=4)
     m_disc: int = eqx.field(static=True, default=8)

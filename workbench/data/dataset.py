@@ -36,8 +36,8 @@ class Provenance:
 class Dataset(eqx.Module):
     """Rows of trajectories, stored once; `index` lists the rows whose next row is their successor.
 
-    `x_next` of row i is row i + 1, so nothing is stored twice. `r` and `mask` belong to the transition that starts in
-    the row; `mask` is 0 where it ends the episode for good.
+    `x_next` and `a_next` of row i are `x` and `a` of row i + 1, so nothing is stored twice. `r` and `mask` belong to
+    the transition that starts in the row; `mask` is 0 where it ends the episode for good.
     """
 
     x: Float32[Array, "row obs"]
@@ -98,7 +98,14 @@ class Dataset(eqx.Module):
     def transition(self, i: Index) -> Batch:
         """The i-th transition, 0 ≤ i < size."""
         row = self.index[i]
-        return Batch(x=self.x[row], a=self.a[row], r=self.r[row], x_next=self.x[row + 1], mask=self.mask[row])
+        return Batch(
+            x=self.x[row],
+            a=self.a[row],
+            r=self.r[row],
+            x_next=self.x[row + 1],
+            mask=self.mask[row],
+            a_next=self.a[row + 1],
+        )
 
     def example(self) -> Batch:
         """The first transition: what an agent needs to know the shapes."""

@@ -75,7 +75,8 @@ def make_spec(
 ) -> RunSpec:
     """A spec from a preset; `settings` and `weights` override single fields, by name.
 
-    Raises `WorkbenchError` for a field that does not exist, no seeds, or a weight list that is not one a seed.
+    Raises `WorkbenchError` for a field that does not exist, a weight that the agent does not use, no seeds, or a weight
+    list that is not one a seed.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise WorkbenchError(f"seeds must be one or more different numbers, not {list(seeds)}.")
@@ -83,11 +84,14 @@ def make_spec(
         if count is not None and count < 1:
             raise WorkbenchError(f"{label} must be at least 1, not {count}.")
     chosen = preset(agent, preset_name, environment_of(task))
+    own_weights = {name: _shortest(getattr(chosen.weights, name)) for name in chosen.agent.knobs}
     for name, value in (weights or {}).items():
+        if hasattr(chosen.weights, name) and name not in own_weights:
+            knobs = ", ".join(own_weights)
+            raise WorkbenchError(f"agent '{agent}' has no loss weight '{name}': its knobs are {knobs}.")
         _check_range(name, value)
         if isinstance(value, list | tuple) and len(value) != len(seeds):
             raise WorkbenchError(f"a weight given as a list needs one value a seed: {len(seeds)}, not {len(value)}.")
-    own_weights = {field.name: _shortest(getattr(chosen.weights, field.name)) for field in _fields(LossWeights)}
     spec = RunSpec(
         task=task,
         agent=agent,
