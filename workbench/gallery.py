@@ -71,6 +71,9 @@ GALLERY: dict[str, Entry] = {
         "verifier:over_optimisation", ("verifier",), "success, value and rank correlation against N"
     ),
     "action_w2": Entry("actions:action_w2", ("action_w2",), "W2 between policy and data near held-out observations"),
+    "rollout_strips": Entry(
+        "strips:rollout_strips", ("strip_q", "strip_frames"), "one start under several budgets, with Q over time"
+    ),
     "runtime": Entry("runtime:run_time", ("updates", "cost"), "milliseconds of training and inference"),
 }
 """In the order of a paper; what has no table yet is not drawn."""

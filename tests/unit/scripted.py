@@ -18,6 +18,7 @@ class Scripted(AbstractAgent):
     """Acts at random around a bias that differs by seed; its critic likes small actions."""
 
     name: ClassVar[str] = "scripted"
+    knobs: ClassVar[dict[str, str]] = {}
     act_size: int = eqx.field(static=True, default=5)
 
     def init(self, example: Batch, *, key: Key) -> TrainState:

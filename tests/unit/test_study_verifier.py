@@ -14,8 +14,9 @@ from workbench.store.folder import RunFolder
 from workbench.store.spec import make_spec
 from workbench.studies import actions as actions_study
 from workbench.studies import verifier as verifier_study
+from workbench.studies.base import base_runs
 from workbench.studies.campaign import FULL, TASK
-from workbench.studies.verifier import base_runs, horizon, returns_to_go
+from workbench.studies.verifier import horizon, returns_to_go
 from workbench.train import init_seeds
 
 CUBE_DATA = random_data(obs=28, act=5)

@@ -2,26 +2,31 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from workbench.cli.report import show
 
+if TYPE_CHECKING:
+    from workbench.evaluate.rollout import Rollout
+
 
 @dataclass(frozen=True)
 class Video:
-    """Film a run's policy: the same start under every inference budget, side by side, with Q-values.
+    """Film a run's policy: the same start under every inference budget, with M_inf along columns and N along rows.
 
-    Writes an mp4, a contact sheet (PNG) and the recorded rollouts (npz). Exit code 3 when there is no OpenGL.
+    Under each scene: Q of the chosen and of the other candidates, the chosen action's way from noise, and its cost.
+    Writes an mp4, a contact sheet (PNG), the recorded rollouts and data for scrubbing (npz), and for a maze all paths
+    from above (PDF, SVG, PNG). Exit code 3 when there is no OpenGL.
     """
 
     run_name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run, or the first letters of its hash."""
     m_inf: tuple[int, ...] = (1, 2, 4, 8)
-    """Euler steps, one panel each."""
+    """Euler steps, one column each."""
     n: tuple[int, ...] = (8,)
-    """Candidates, one row of panels each."""
+    """Candidates, one row each."""
     episodes: int = 1
     """Starts to film, one video each."""
     out: Path | None = None
@@ -38,8 +43,8 @@ class Video:
         from workbench.evaluate.cell import grid
         from workbench.evaluate.rollout import save_rollouts
         from workbench.experiments import evaluate_run
-        from workbench.render.backend import OFF, probe_backend
-        from workbench.render.run import NO_GRAPHICS, render_rollouts
+        from workbench.render.backend import NO_GRAPHICS, OFF, probe_backend
+        from workbench.render.run import render_rollouts
         from workbench.store.query import find_run
 
         if probe_backend() == OFF:
@@ -55,5 +60,23 @@ class Video:
                 save_rollouts(out / f"{name}.npz", chosen)
                 paths = render_rollouts(out / f"{name}.npz", out, name=name)
                 rows += [{"seed": seed, "episode": episode, "made": made, "path": str(paths[made])} for made in paths]
+        for seed in folder.spec.seeds:
+            of_seed = [rollout for rollout in played.rollouts if rollout.seed == seed]
+            rows += [
+                {"seed": seed, "episode": "all", "made": "paths", "path": str(path)} for path in _draw(of_seed, out)
+            ]
         show(rows, self.json)
         return 0
+
+
+def _draw(rollouts: "list[Rollout]", out: Path) -> list[Path]:
+    """Paths through a maze from above; nothing for other tasks."""
+    from workbench.plots.maze import maze_view
+    from workbench.plots.style import save_figure
+    from workbench.render.maze import in_maze, maze_tables
+
+    first = rollouts[0]
+    if not in_maze(first.task):
+        return []
+    title = f"{first.task}, seed {first.seed}"
+    return save_figure(maze_view(**maze_tables(rollouts), title=title), out / f"seed{first.seed}_paths")

@@ -94,15 +94,7 @@ class LaneBook:
                     f"({self.plan.cells[c]}, episode {self.episode[lane]}, step {self.step[lane]})."
                 )
             if lane in self._decisions:
-                where = s, (lane - group.start) % self.shape[2]
-                self._decisions[lane].append(
-                    {
-                        "actions": actions[lane - group.start],
-                        "q": np.asarray(choice.q)[s, c, where[1]],
-                        "candidates": np.asarray(choice.candidates[c])[where],
-                        "q_candidates": np.asarray(choice.q_candidates[c])[where],
-                    }
-                )
+                self._decisions[lane].append(_decision(choice, s, c, (lane - group.start) % self.shape[2]))
         return actions
 
     def settle(self, group: slice, table: np.ndarray, traces: Mapping[int, Trace]) -> int:
@@ -153,4 +145,16 @@ class LaneBook:
     def _rollout(self, cell: Cell, seed: int, episode: int, trace: Trace, decisions: list[dict[str, Any]]) -> Rollout:
         arrays: dict[str, Any] = {"button_states": None} | trace
         arrays |= {name: np.stack([each[name] for each in decisions]) for name in decisions[0]}
+        arrays["act_ms"] = self.plan.act_ms.get(cell)
+        if "flow" in arrays and not np.allclose(arrays["flow"][:, -1].clip(-1, 1), arrays["actions"], atol=1e-3):
+            del arrays["flow"]  # the agent chose in another way than `flow_path` knows
         return Rollout(self.plan.task, self.plan.success_timing, seed, episode, cell, **arrays)
+
+
+def _decision(choice: Choice, seed: int, cell: int, lane: int) -> dict[str, Any]:
+    """What a recorded episode keeps of one decision."""
+    kept = {"actions": np.asarray(choice.a)[seed, cell, lane], "q": np.asarray(choice.q)[seed, cell, lane]}
+    for name in ("candidates", "q_candidates", "flow"):
+        if arrays := getattr(choice, name):
+            kept[name] = np.asarray(arrays[cell])[seed, lane]
+    return kept

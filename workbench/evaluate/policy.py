@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax
@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.evaluate.cell import Cell
+from workbench.evaluate.flow_path import chosen_path, has_flow
 from workbench.types import Budget, Decision
 
 TIMED_CALLS = 20
@@ -21,13 +22,15 @@ TIMED_CALLS = 20
 class Choice(eqx.Module):
     """What a policy answers: actions, and the critic's value of each by the cell's own verifier.
 
-    `candidates` and `q_candidates` hold one array a cell, because N differs; they are empty unless asked for.
+    The others hold one array a cell, because N and M_inf differ, and are empty unless asked for: every candidate and
+    its value, and in `flow` the Euler path of the chosen action, if the agent plays by a flow.
     """
 
     a: Float[Array, "seed cell lane act"]
     q: Float[Array, "seed cell lane"]
     candidates: tuple[Float[Array, "seed lane _cand act"], ...]
     q_candidates: tuple[Float[Array, "seed lane _cand"], ...]
+    flow: tuple[Float[Array, "seed lane _time act"], ...] = ()
 
 
 Policy: TypeAlias = Callable[[Float[Array, "seed cell lane obs"], Key[Array, "seed cell lane"]], Choice]
@@ -37,7 +40,7 @@ def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], 
     """One jitted call for all seeds, cells and lanes; `state` has a leading `seed` axis.
 
     Each cell's budget is compiled in, so a policy costs exactly its cells' steps and candidates. Compiled programs are
-    shared by the checkpoints of a run. `diagnostics` adds the candidates and their values to the answer.
+    shared by the checkpoints of a run. `diagnostics` adds the candidates, their values and flow paths to the answer.
     """
     return partial(_decide, agent, state, tuple(cells), diagnostics)
 
@@ -51,12 +54,15 @@ def _decide(
     x: Float[Array, "seed cell lane obs"],
     keys: Key[Array, "seed cell lane"],
 ) -> Choice:
-    decisions = [_decide_cell(agent, state, cell, x[:, i], keys[:, i]) for i, cell in enumerate(cells)]
+    flows = diagnostics and has_flow(state)
+    answers = [_decide_cell(agent, state, cell, x[:, i], keys[:, i], flows) for i, cell in enumerate(cells)]
+    decisions = [decision for decision, _ in answers]
     return Choice(
         a=jnp.stack([each.a for each in decisions], axis=1),
         q=jnp.stack([each.q for each in decisions], axis=1),
         candidates=tuple(each.candidates for each in decisions) if diagnostics else (),
         q_candidates=tuple(each.q_candidates for each in decisions) if diagnostics else (),
+        flow=tuple(path for _, path in answers if path is not None),
     )
 
 
@@ -66,12 +72,14 @@ def _decide_cell(
     cell: Cell,
     x: Float[Array, "seed lane obs"],
     keys: Key[Array, "seed lane"],
-) -> Decision:
-    """Decisions with leading `seed` and `lane` axes."""
+    flows: bool,
+) -> tuple[Decision, Float[Array, "seed lane time act"] | None]:
+    """Decisions with leading `seed` and `lane` axes, and the paths of the chosen actions if `flows`."""
     budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
 
-    def act(state: TrainState, x: Float[Array, " obs"], key: Key[Array, ""]) -> Decision:
-        return agent.act(state, x, budget, key=key)
+    def act(state: TrainState, x: Float[Array, " obs"], key: Key[Array, ""]) -> tuple[Decision, Any]:
+        decision = agent.act(state, x, budget, key=key)
+        return decision, chosen_path(state, x, cell.m_inf, key, decision) if flows else None
 
     lanes = eqx.filter_vmap(act, in_axes=(None, 0, 0))
     return eqx.filter_vmap(lanes, in_axes=(eqx.if_array(0), 0, 0))(state, x, keys)

@@ -15,7 +15,9 @@ from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.paths import atomic_write
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""Format 1 had neither `flow` nor `act_ms`."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class Rollout:
     """One episode: the physics of its T + 1 states (`row`), and what was decided in each of the first T (`step`).
 
     `q` is the critic's value of the chosen action and `q_candidates` of every candidate, by the cell's verifier.
-    `success` and `reward` belong to the step. `button_states` is None where the task has no buttons.
+    `success` and `reward` belong to the step. `button_states` is None where the task has no buttons. `flow` is the way
+    of the chosen action from noise, its points at t = 0, 1/M_inf, …, 1 before the clip, and None where the agent plays
+    by no flow; `act_ms` the milliseconds of one decision of this budget alone, None where that was not measured.
     """
 
     task: str
@@ -40,6 +44,8 @@ class Rollout:
     q: Float[np.ndarray, " step"]
     candidates: Float[np.ndarray, "step cand act"]
     q_candidates: Float[np.ndarray, "step cand"]
+    flow: Float[np.ndarray, "step time act"] | None = None
+    act_ms: float | None = None
 
     @property
     def length(self) -> int:
@@ -52,7 +58,7 @@ class Rollout:
         return bool(self.success.any())
 
 
-_HEADER = ("task", "success_timing", "seed", "episode", "cell")
+_HEADER = ("task", "success_timing", "seed", "episode", "act_ms", "cell")
 _ARRAYS = tuple(field.name for field in dataclasses.fields(Rollout) if field.name not in _HEADER)
 
 
@@ -78,8 +84,8 @@ def load_rollouts(path: Path) -> list[Rollout]:
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
-            if header["format"] != FORMAT:
-                raise ValueError(f"its format is {header['format']}, this version reads {FORMAT}")
+            if header["format"] not in READABLE:
+                raise ValueError(f"its format is {header['format']}, this version reads up to {FORMAT}")
             return [_read(file, i, each) for i, each in enumerate(header["episodes"])]
     except FileNotFoundError:
         raise WorkbenchError(f"there is no rollout file {path}: record some with `workbench video RUN`.") from None

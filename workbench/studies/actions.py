@@ -11,8 +11,10 @@ from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.dataset import Dataset
 from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
+from workbench.experiments import load_agent
+from workbench.studies.base import base_runs, identity
 from workbench.studies.campaign import DATASET, TASK, Scale
-from workbench.studies.verifier import M_INF, base_runs, identity, load_agent
+from workbench.studies.verifier import M_INF
 from workbench.theory.coverage import saturation
 from workbench.theory.neighbours import VARIANTS, ActionSets, action_sets, compare
 from workbench.types import Budget

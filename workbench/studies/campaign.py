@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
+import numpy as np
 import pandas as pd
 
 from workbench.data.dataset import Dataset
@@ -152,11 +153,11 @@ def backpropagation(smoke: bool = False) -> dict[str, pd.DataFrame]:
 
 
 def loss_weights(smoke: bool = False) -> dict[str, pd.DataFrame]:
-    """Sensitivity: each of the three loss weights alone times a tenth and ten, beside the preset."""
+    """Sensitivity: each of the three loss weights alone times a tenth and ten, beside the preset; one seed."""
     scale = Scale.of(smoke)
     budgets = (Cell(1, 1), Cell(4, 1), Cell(4, 4))
     changes = [{}] + [{name: f} for name, f in product(("ql", "fm", "sc"), scale.factors) if f != 1]
-    chosen = [spec_of(scale, seed, factors=change) for change in changes for seed in scale.seeds[:2]]
+    chosen = [spec_of(scale, scale.seeds[0], factors=change) for change in changes]
     table = cells([run(scale, spec, budgets) for spec in chosen])
     return {"loss_weights": _at(table, scale.steps, budgets)}
 
@@ -164,4 +165,4 @@ def loss_weights(smoke: bool = False) -> dict[str, pd.DataFrame]:
 def _at(table: pd.DataFrame, step: int, budgets: Sequence[Cell]) -> pd.DataFrame:
     wanted = {(cell.m_inf, cell.n, cell.verifier) for cell in budgets}
     found = [tuple(row) in wanted for row in table[["m_inf", "n", "verifier"]].itertuples(index=False, name=None)]
-    return table.loc[found & (table["step"] == step)]
+    return table.loc[np.array(found) & (table["step"] == step)]

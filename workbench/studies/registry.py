@@ -52,7 +52,7 @@ STUDIES: dict[str, Study] = {
     "weights": Study(
         "campaign:loss_weights",
         ("loss_weights",),
-        "the same with each loss weight times a tenth and ten, two seeds: an hour on two cores",
+        "the same with each loss weight times a tenth and ten, one seed: half an hour on two cores",
     ),
     "verifier": Study(
         "verifier:verifier", ("calibration", "verifier"), "Q against the returns of recorded episodes, by N: minutes"

@@ -7,19 +7,16 @@ import pandas as pd
 from jaxtyping import Float
 
 from workbench.data.catalogue import parse_task
-from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import grid
 from workbench.evaluate.evaluation import evaluate_policy
 from workbench.evaluate.policy import make_policy
 from workbench.evaluate.rollout import Rollout
 from workbench.experiments import load_agent
-from workbench.paths import runs_dir
 from workbench.stats import estimate, mean, paired_difference
 from workbench.stats.correlation import rank_correlation
 from workbench.store.folder import RunFolder
-from workbench.store.query import list_runs
-from workbench.store.spec import RunSpec, make_spec
-from workbench.studies.campaign import TASK, Scale, run, spec_of
+from workbench.studies.base import base_runs, identity
+from workbench.studies.campaign import Scale
 
 M_INF = 4
 EPISODES = 30
@@ -28,40 +25,6 @@ MISSING = 0.05
 """Largest weight of the rewards that an episode without success leaves unseen."""
 SHOWN_ROWS = 3000
 """Most rows of the calibration table: of each run and N as many, drawn by seed 0 without replacement."""
-
-
-def base_runs(smoke: bool = False) -> list[RunFolder]:
-    """The finished runs of the small preset on the campaign's task, one a seed; a smoke test trains its own.
-
-    A run counts when its spec is the preset's, whatever its data. Raises `WorkbenchError` when there is none.
-    """
-    scale = Scale.of(smoke)
-    if smoke:
-        return [RunFolder(run(scale, spec_of(scale, seed), ()).path) for seed in scale.seeds]
-    found = list_runs(f"task = '{TASK}' and agent = 'sorl' and preset = 'small' and steps = {scale.steps} and done")
-    folders = [RunFolder(runs_dir() / name) for name in found["hash"]]
-    chosen = {folder.spec.seeds: folder for folder in folders if _is_base(folder.spec, scale)}
-    if not chosen:
-        raise WorkbenchError(
-            f"no finished run of SORL (small) on {TASK} with {scale.steps:,} updates in {runs_dir()}: "
-            "`workbench study inference` trains them."
-        )
-    return [chosen[seeds] for seeds in sorted(chosen)]
-
-
-def _is_base(spec: RunSpec, scale: Scale) -> bool:
-    """Whether a run of one of the study's seeds is the preset as it is, up to rounding of the weights."""
-    own = make_spec(TASK, spec.data, preset_name="small", seeds=spec.seeds, steps=scale.steps)
-    as_preset = all(math.isclose(own.weights[name], value, rel_tol=1e-6) for name, value in spec.weights.items())
-    return spec.seeds in [(seed,) for seed in scale.seeds] and spec.settings == own.settings and as_preset
-
-
-def identity(folder: RunFolder) -> dict[str, str | int | float]:
-    """What a row of a table says of its run of one seed: hash, seed, task, agent, preset, data, step, w_ql."""
-    spec = folder.spec
-    found = {"hash": folder.path.name, "seed": spec.seeds[0], "task": spec.task, "agent": spec.agent}
-    found |= {"preset": spec.preset, "data": spec.data.kind, "step": spec.steps}
-    return found | {"w_ql": float(spec.weights["ql"])}
 
 
 def verifier(smoke: bool = False) -> dict[str, pd.DataFrame]:

@@ -1,0 +1,40 @@
+"""The way of a chosen action from noise: computed again for decisions that are recorded."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from workbench.agents.base import TrainState
+from workbench.flow import Action, Shortcut
+from workbench.nets import ShortcutActor, Velocity
+from workbench.types import Decision
+
+
+def has_flow(state: TrainState) -> bool:
+    """Whether the agent of a state carries noise to actions by the Euler steps of a flow."""
+    return isinstance(state.nets.get("actor"), ShortcutActor | Velocity)
+
+
+def euler_path(s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: int) -> Float[Array, "time act"]:
+    """Every point a_0, a_{1/m}, …, a_1 of `flow.euler`, before the clip to [-1, 1]."""
+    h = jnp.asarray(1.0 / m, a_0.dtype)
+
+    def step(a_t: Action, j: Int[Array, ""]) -> tuple[Action, Action]:
+        a_next = a_t + h * s(a_t, j * h, h, x)
+        return a_next, a_next
+
+    _, later = jax.lax.scan(step, a_0, jnp.arange(m))
+    return jnp.concatenate([a_0[None], later])
+
+
+def chosen_path(
+    state: TrainState, x: Float[Array, " obs"], m: int, key: Key[Array, ""], decision: Decision
+) -> Float[Array, "time act"]:
+    """The Euler path of the action that `best_of_n` chose from candidates whose noise was drawn from `key`.
+
+    The i-th candidate's noise is normal under the i-th key folded from `key`, as in every agent that plays by its flow;
+    whether the path ends in the action is for the caller to check.
+    """
+    best = jnp.argmax(decision.q_candidates)
+    a_0 = jax.random.normal(jax.random.fold_in(key, best), decision.a.shape)
+    return euler_path(state.nets["actor"], a_0, x, m)
