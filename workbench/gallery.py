@@ -36,7 +36,7 @@ class Entry:
 GALLERY: dict[str, Entry] = {
     "self_consistency": Entry(
         "self_consistency:self_consistency",
-        ("mixture_self_consistency", "mixture_flow_matching"),
+        ("mixture_self_consistency", "mixture_flow_matching", "mixture_sampler"),
         "self-consistency error over (t, h), and over training",
     ),
     "flow_paths": Entry(
@@ -65,7 +65,9 @@ GALLERY: dict[str, Entry] = {
     "published_profiles": Entry(
         "profiles:published_profiles", ("published:per_task",), "performance profiles and probability of improvement"
     ),
-    "weight_sensitivity": Entry("sensitivity:weight_sensitivity", ("loss_weights",), "success by loss weight"),
+    "weight_sensitivity": Entry(
+        "sensitivity:weight_sensitivity", ("loss_weights", "loss_weights_diverged"), "success against each loss weight"
+    ),
     "calibration": Entry("verifier:calibration", ("calibration", "verifier"), "Q against the return that followed"),
     "over_optimisation": Entry(
         "verifier:over_optimisation", ("verifier",), "success, value and rank correlation against N"

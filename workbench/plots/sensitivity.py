@@ -4,6 +4,7 @@ import statistics
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.plots.scaling import (
@@ -25,11 +26,12 @@ SYMBOLS = {"w_ql": r"$w_{\mathrm{QL}}$", "w_fm": r"$w_{\mathrm{FM}}$", "w_sc": r
 
 
 @styled(2.3)
-def weight_sensitivity(cells: pd.DataFrame) -> Figure:
+def weight_sensitivity(cells: pd.DataFrame, diverged: pd.DataFrame | None = None) -> Figure:
     """Success against the factor on one loss weight, a panel a weight and a line an inference budget.
 
     `cells` holds runs at a centre and runs that differ from it in one of `w_ql`, `w_fm`, `w_sc`; the centre is drawn in
-    every panel. Raises `ScoresError` where no run is at the centre.
+    every panel. `diverged` lists runs that stopped being finite, by their weights and the last `step` they reported:
+    they are marked where they would have been. Raises `ScoresError` where no run is at the centre.
     """
     table = pooled(cells, ("m_inf", "n", *WEIGHTS))
     centre = _centre(cells)
@@ -48,11 +50,23 @@ def weight_sensitivity(cells: pd.DataFrame) -> Figure:
         budget_axis(axes, varied[0], "factor", label, base=10)
         success_axis(axes)
         axes.set_title(name, fontsize="small")
+        if diverged is not None:
+            _mark_lost(axes, _along(diverged, centre, weight))
     row[0].set_ylabel("success [%]")
     handles, labels = row[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="x-small")
     figure.suptitle(f"{subject(cells)}\n{interval_note(table)}", fontsize="x-small")
     return figure
+
+
+def _mark_lost(axes: Axes, runs: pd.DataFrame) -> None:
+    """A cross at the bottom for each run that did not come to its end."""
+    for factor, step in zip(runs["factor"], runs["step"], strict=True):
+        axes.plot([factor], [0], marker="x", color="black", markersize=5, linestyle="", clip_on=False)
+        note = f"diverged\nafter {step / 1000:.3g}k"
+        axes.annotate(note, (factor, 0), (3, 7), textcoords="offset points", ha="center", fontsize="xx-small")
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, factor / 1.3), max(high, factor * 1.3))
 
 
 def _centre(cells: pd.DataFrame) -> dict[str, float]:

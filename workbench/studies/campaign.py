@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.dataset import Dataset
+from workbench.errors import DivergedError
 from workbench.evaluate.cell import Cell, grid
 from workbench.experiments import Schedule, evaluate_missing, train_run
+from workbench.paths import runs_dir
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec, make_spec
@@ -120,7 +122,7 @@ def _cells_of(record: RunRecord) -> pd.DataFrame:
     )
     fixed = {"hash": record.path.name, "task": spec.task, "agent": spec.agent, "preset": spec.preset}
     fixed |= {"data": spec.data.kind, "m_disc": spec.settings["m_disc"], "m_btt": spec.settings["m_btt"]}
-    fixed |= {f"w_{name}": spec.weights[name] for name in ("ql", "fm", "sc")}
+    fixed |= _weights(spec)
     table = rows.reset_index().astype({"successes": int})
     return pd.concat([pd.DataFrame([fixed] * len(table)), table], axis=1)
 
@@ -153,13 +155,30 @@ def backpropagation(smoke: bool = False) -> dict[str, pd.DataFrame]:
 
 
 def loss_weights(smoke: bool = False) -> dict[str, pd.DataFrame]:
-    """Sensitivity: each of the three loss weights alone times a tenth and ten, beside the preset; one seed."""
+    """Sensitivity: each of the three loss weights alone times a tenth and ten, beside the preset; one seed.
+
+    `loss_weights` holds cells; `loss_weights_diverged` the runs that stopped being finite, with the last update they
+    reported.
+    """
     scale = Scale.of(smoke)
     budgets = (Cell(1, 1), Cell(4, 1), Cell(4, 4))
     changes = [{}] + [{name: f} for name, f in product(("ql", "fm", "sc"), scale.factors) if f != 1]
-    chosen = [spec_of(scale, scale.seeds[0], factors=change) for change in changes]
-    table = cells([run(scale, spec, budgets) for spec in chosen])
-    return {"loss_weights": _at(table, scale.steps, budgets)}
+    records, lost = [], []
+    for spec in [spec_of(scale, scale.seeds[0], factors=change) for change in changes]:
+        try:
+            records.append(run(scale, spec, budgets))
+        except DivergedError:
+            reached = RunFolder(runs_dir() / spec.hash).metrics_rows()[-1]["step"]
+            lost.append({"hash": spec.hash, **_weights(spec), "seed": spec.seeds[0], "step": reached})
+    columns = ["hash", "w_ql", "w_fm", "w_sc", "seed", "step"]
+    return {
+        "loss_weights": _at(cells(records), scale.steps, budgets),
+        "loss_weights_diverged": pd.DataFrame(lost, columns=columns),
+    }
+
+
+def _weights(spec: RunSpec) -> dict[str, float]:
+    return {f"w_{name}": spec.weights[name] for name in ("ql", "fm", "sc")}
 
 
 def _at(table: pd.DataFrame, step: int, budgets: Sequence[Cell]) -> pd.DataFrame:

@@ -51,7 +51,7 @@ STUDIES: dict[str, Study] = {
     ),
     "weights": Study(
         "campaign:loss_weights",
-        ("loss_weights",),
+        ("loss_weights", "loss_weights_diverged"),
         "the same with each loss weight times a tenth and ten, one seed: half an hour on two cores",
     ),
     "verifier": Study(

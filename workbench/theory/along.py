@@ -39,12 +39,7 @@ def exact_path(mixture: Mixture, a_0: Action, steps: int) -> Float[Array, "{step
     h = 1.0 / steps
 
     def step(z: Action, j: Scalar) -> tuple[Action, Action]:
-        t = j * h
-        k_1 = mixture.velocity(z, t)
-        k_2 = mixture.velocity(z + h / 2 * k_1, t + h / 2)
-        k_3 = mixture.velocity(z + h / 2 * k_2, t + h / 2)
-        k_4 = mixture.velocity(z + h * k_3, t + h)
-        return z + h / 6 * (k_1 + 2 * k_2 + 2 * k_3 + k_4), z
+        return mixture.carry(z, j * h, h), z
 
     end, path = jax.lax.scan(step, a_0, jnp.arange(steps, dtype=a_0.dtype))
     return jnp.concatenate([path, end[None]])
