@@ -1,11 +1,23 @@
 """Named starting points: an agent, its loss weights and its batch size for one environment."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from workbench.agents.base import AbstractAgent
+from workbench.agents.baseline import AbstractBaseline
+from workbench.agents.bc import BC
+from workbench.agents.cac import CAC
+from workbench.agents.fawac import FAWAC
+from workbench.agents.fbrac import FBRAC
+from workbench.agents.fql import FQL
+from workbench.agents.idql import IDQL
+from workbench.agents.ifql import IFQL
+from workbench.agents.iql import IQL
+from workbench.agents.rebrac import ReBRAC
 from workbench.agents.settings import EnvironmentSettings, environment_settings
 from workbench.agents.sorl import SORL, Departures
+from workbench.agents.srpo import SRPO
 from workbench.errors import UnknownNameError
 from workbench.types import LossWeights
 
@@ -17,6 +29,9 @@ class Preset:
     agent: AbstractAgent
     weights: LossWeights
     batch_size: int
+
+
+Maker = Callable[[EnvironmentSettings], Preset]
 
 
 def _paper(env: EnvironmentSettings) -> Preset:
@@ -41,11 +56,42 @@ def _small(env: EnvironmentSettings) -> Preset:
     return Preset(agent, LossWeights(ql=0.1 * env.ql, gamma=min(env.gamma, 0.98), tau=0.01, lr=1e-3), 256)
 
 
-PRESETS: dict[str, dict[str, Callable[[EnvironmentSettings], Preset]]] = {
-    "sorl": {"paper": _paper, "official": _official, "small": _small}
+BASELINES: dict[str, Callable[[EnvironmentSettings], tuple[AbstractBaseline, dict[str, float]]]] = {
+    "bc": lambda env: (BC(), {}),
+    "iql": lambda env: (IQL(), {"alpha": env.baselines.iql}),
+    "rebrac": lambda env: (ReBRAC(), dict(zip(("alpha", "beta"), env.baselines.rebrac, strict=True))),
+    "idql": lambda env: (IDQL(level=env.baselines.level), {}),
+    "srpo": lambda env: (SRPO(level=env.baselines.level), {"beta": env.baselines.srpo}),
+    "cac": lambda env: (CAC(pessimism=env.pessimism), {"ql": env.baselines.cac}),
+    "fawac": lambda env: (FAWAC(pessimism=env.pessimism), {"alpha": env.baselines.fawac}),
+    "fbrac": lambda env: (FBRAC(pessimism=env.pessimism), {"alpha": env.baselines.fbrac}),
+    "ifql": lambda env: (IFQL(), {}),
+    "fql": lambda env: (FQL(pessimism=env.pessimism), {"alpha": env.baselines.fql}),
+}
+"""Each baseline at the paper's size, and the coefficients it takes from the environment."""
+
+
+def _baseline_presets(name: str) -> dict[str, Maker]:
+    def paper(env: EnvironmentSettings) -> Preset:
+        agent, coefficients = BASELINES[name](env)
+        return Preset(agent, LossWeights(gamma=env.gamma, lr=3e-4, **coefficients), 256)
+
+    def small(env: EnvironmentSettings) -> Preset:
+        agent, coefficients = BASELINES[name](env)
+        sizes = {"width": 256, "depth": 2} | ({"block_width": 64} if hasattr(agent, "block_width") else {})
+        weights = LossWeights(gamma=min(env.gamma, 0.98), tau=0.01, lr=1e-3, **coefficients)
+        return Preset(dataclasses.replace(agent, **sizes), weights, 256)
+
+    return {"paper": paper, "small": small}
+
+
+PRESETS: dict[str, dict[str, Maker]] = {
+    "sorl": {"paper": _paper, "official": _official, "small": _small},
+    **{name: _baseline_presets(name) for name in BASELINES},
 }
 """Presets by agent: `paper` is the clean algorithm at the paper's size, `official` adds every departure of the released
-code except its best-of-N defect, `small` is what learns best in minutes on two cores (see benchmarks/NOTES.md)."""
+code except its best-of-N defect, `small` is what learns best in minutes on two cores (see benchmarks/NOTES.md); for the
+baselines it has SORL's small sizes and rates, residual blocks of 64, and the paper's coefficients, untuned."""
 
 
 def preset(agent: str, name: str, environment: str) -> Preset:

@@ -3,24 +3,31 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from workbench.cli.report import records, show
 from workbench.errors import WorkbenchError
 
+if TYPE_CHECKING:
+    from workbench.evaluate.cell import Cell
+
 
 @dataclass(frozen=True)
 class Weights:
-    """Loss weights and rates that replace the preset's."""
+    """Loss weights and rates that replace the preset's; an agent refuses those that are no knobs of its own."""
 
     ql: float | None = None
-    """Weight of the Q loss."""
+    """Weight of the Q loss (sorl, cac)."""
     fm: float | None = None
-    """Weight of the flow-matching loss."""
+    """Weight of the flow-matching loss (sorl)."""
     sc: float | None = None
-    """Weight of the self-consistency loss."""
+    """Weight of the self-consistency loss (sorl)."""
+    alpha: float | None = None
+    """Inverse temperature (iql, fawac), or weight of imitation against Q (fql, fbrac, rebrac)."""
+    beta: float | None = None
+    """Weight of Q against imitation (srpo), or penalty of the critic (rebrac)."""
     gamma: float | None = None
     """Discount, in [0, 1]."""
     tau: float | None = None
@@ -39,9 +46,9 @@ class Train:
     task: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]
     """Such as cube-single-play-singletask-task2-v0, toy:eight_gaussians, or minari:D4RL/pen/human-v2."""
     agent: str = "sorl"
-    """Name of the agent."""
+    """sorl, bc, iql, rebrac, idql, srpo, cac, fawac, fbrac, ifql or fql."""
     preset: str = "paper"
-    """paper, official or small."""
+    """paper or small; sorl also has official."""
     steps: int = 1_000_000
     """Updates."""
     seeds: tuple[int, ...] = (0,)
@@ -59,8 +66,8 @@ class Train:
     """Updates between two checkpoints: the most a kill can cost."""
     eval_every: int = 0
     """Updates between two evaluations; 0 never."""
-    m_inf: tuple[int, ...] = (1, 2, 4, 8)
-    """Step counts of those evaluations, each with one candidate."""
+    m_inf: tuple[int, ...] = ()
+    """Step counts of those evaluations, with one candidate; by default 1, 2, 4 and 8, or a baseline's own budget."""
     episodes: int = 50
     """Episodes of each."""
     json: bool = False
@@ -73,7 +80,6 @@ class Train:
         enable_compile_cache()
         from workbench.data.catalogue import parse_task
         from workbench.data.load import load_data
-        from workbench.evaluate.cell import grid
         from workbench.experiments import Schedule, evaluate_run, train_run
         from workbench.store.spec import make_spec
 
@@ -92,7 +98,7 @@ class Train:
             batch_size=self.batch_size,
         )
         schedule = Schedule(self.log_every, self.save_every, self.eval_every)
-        cells = grid(self.m_inf, (1,))
+        cells = self._cells()
         record = train_run(
             spec,
             train_data,
@@ -104,6 +110,18 @@ class Train:
         rows = [{"run": str(record.path), **row} for row in records(last)]
         show(rows, self.json)
         return 0
+
+    def _cells(self) -> "tuple[Cell, ...]":
+        """Budgets of the evaluations on the way."""
+        from workbench.agents.presets import BASELINES
+        from workbench.agents.protocol import protocol
+        from workbench.data.load import environment_of
+        from workbench.evaluate.cell import grid
+
+        if self.m_inf or self.agent not in BASELINES:
+            return grid(self.m_inf or (1, 2, 4, 8), (1,))
+        own = protocol(self.agent, environment_of(self.task))
+        return grid((own.m_inf,), (own.n,), own.verifier)
 
 
 def _assignments(texts: tuple[str, ...]) -> dict[str, Any]:

@@ -1,0 +1,215 @@
+"""What the baselines share: one loss and one optimiser a network, stepped in turn, and losses that several use."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from workbench import losses
+from workbench.agents.base import AbstractAgent, Adam, TrainState, best_of_n, ema
+from workbench.flow import Shortcut, euler, euler_unrolled
+from workbench.nets import Critic, Value
+from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
+
+FLOW_STEPS = 10
+"""Euler steps of the flow baselines in training, and of their protocol."""
+
+stop = jax.lax.stop_gradient
+Told: TypeAlias = tuple[Float[Array, ""], Metrics]
+Loss: TypeAlias = Callable[..., Told]
+"""`loss(net, state, batch, weights, *, key)`: its gradient is taken with respect to `net` alone."""
+
+
+class AbstractBaseline(AbstractAgent):
+    """An agent whose every network descends a loss of its own; what a gradient reaches is what the loss is given.
+
+    Subclasses name their networks (`networks`), their losses in the order of stepping (`terms`), and the networks
+    that have an EMA target (`followed`); the actor and all targets move at every `delay`-th update only. Networks read
+    from `state` inside a loss get no gradient. `pessimism` aggregates target critics in TD targets: 0 mean, 1 min;
+    `clip` bounds the norm of each network's gradient.
+    """
+
+    followed: eqx.AbstractClassVar[tuple[str, ...]]
+    delay: ClassVar[int] = 1
+    width: int = eqx.field(static=True, default=512)
+    depth: int = eqx.field(static=True, default=4)
+    ensemble: int = eqx.field(static=True, default=2)
+    pessimism: float = eqx.field(static=True, default=0.0)
+    clip: float | None = eqx.field(static=True, default=None)
+
+    @property
+    def size(self) -> dict[str, Any]:
+        """Width and depth of every network."""
+        return {"width": self.width, "depth": self.depth}
+
+    def critic(self, obs: int, act: int, *, key: Key) -> Critic:
+        """A fresh ensemble of this agent's size."""
+        return Critic(obs, act, **self.size, ensemble=self.ensemble, key=key)
+
+    @abc.abstractmethod
+    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
+        """Fresh networks by role."""
+
+    @abc.abstractmethod
+    def terms(self) -> dict[str, Loss]:
+        """The loss that moves each network, in the order in which they are stepped."""
+
+    def init(self, example: Batch, *, key: Key) -> TrainState:
+        key_nets, key = jax.random.split(key)
+        nets = self.networks(example.x.shape[-1], example.a.shape[-1], key=key_nets)
+        return TrainState(
+            nets=nets,
+            targets={role: nets[role] for role in self.followed},
+            opts={role: Adam(self.clip).init(nets[role]) for role in self.terms()},
+            key=key,
+            step=jnp.zeros((), jnp.int32),
+        )
+
+    def update(self, state: TrainState, batch: Batch, weights: LossWeights) -> tuple[TrainState, Metrics]:
+        terms = self.terms()
+        key, *keys = jax.random.split(state.key, 1 + len(terms))
+        told: Metrics = {}
+        for (role, loss), key_role in zip(terms.items(), keys, strict=True):
+            moved, metrics = self._descend(state, role, loss, batch, weights, key=key_role)
+            state = self._if_due(moved, state) if role == "actor" else moved
+            told |= metrics
+        targets = ema(state.targets, {role: state.nets[role] for role in self.followed}, weights.tau)
+        state = self._if_due(eqx.tree_at(lambda s: s.targets, state, targets), state)
+        return TrainState(nets=state.nets, targets=state.targets, opts=state.opts, key=key, step=state.step + 1), told
+
+    def _if_due(self, moved: TrainState, still: TrainState) -> TrainState:
+        """`moved` at every `delay`-th update, the first included, else `still`."""
+        if self.delay == 1:
+            return moved
+        due = still.step % self.delay == 0
+        return jax.tree.map(lambda new, old: jnp.where(due, new, old) if eqx.is_array(new) else new, moved, still)
+
+    def _descend(
+        self, state: TrainState, role: str, loss: Loss, batch: Batch, weights: LossWeights, *, key: Key
+    ) -> tuple[TrainState, Metrics]:
+        """One step of Adam on the network of `role`; the others stay."""
+        net = state.nets[role]
+        (value, metrics), grads = eqx.filter_value_and_grad(loss, has_aux=True)(net, state, batch, weights, key=key)
+        net, opt, norm = Adam(self.clip).step(state.opts[role], net, grads, weights.lr)
+        moved = TrainState(
+            nets=state.nets | {role: net},
+            targets=state.targets,
+            opts=state.opts | {role: opt},
+            key=state.key,
+            step=state.step,
+        )
+        return moved, {f"loss_{role}": value, f"grad_norm_{role}": norm, **metrics}
+
+    def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:
+        terms = self.terms()
+        keys = jax.random.split(key, len(terms))
+        return {
+            f"val_{role}": loss(state.nets[role], state, batch, weights, key=key_role)[0]
+            for (role, loss), key_role in zip(terms.items(), keys, strict=True)
+        }
+
+
+def td_loss(critic: Critic, y: Float[Array, " batch"], batch: Batch) -> Told:
+    """Mean squared error of every critic against targets `y`, which are stopped, and how large the values are."""
+    q = jax.vmap(critic)(batch.x, batch.a)
+    loss = jnp.mean(jax.vmap(losses.td)(q, stop(y)))
+    return loss, {"q_mean": q.mean(), "q_min": q.min(), "q_max": q.max()}
+
+
+def bootstrap(batch: Batch, gamma: Float[Array, ""], v_next: Float[Array, " batch"]) -> Float[Array, " batch"]:
+    """TD targets of a batch from the value of the next state."""
+    return jax.vmap(losses.td_target, in_axes=(0, 0, None, 0))(batch.r, batch.mask, gamma, v_next)
+
+
+def values(
+    critic: Critic, x: Float[Array, "batch obs"], a: Float[Array, "batch act"], pessimism: float = 0.0
+) -> Float[Array, " batch"]:
+    """Q of a batch, aggregated over the ensemble: the mean (pessimism 0) or the minimum (1)."""
+    return jax.vmap(lambda x, a: losses.aggregate(critic(x, a), pessimism))(x, a)
+
+
+class ImplicitValues(eqx.Module):
+    r"""Value and critic of implicit Q-learning (Kostrikov et al. 2022), which never ask for an action not in the data.
+
+    $$L_V = L_2^{\mathrm{level}}\big(\min_i \bar Q_i(x, a) - V(x)\big), \qquad
+      L_Q = \mathrm{mean}_i \big(Q_i(x, a) - r - \gamma\, \mathrm{mask}\, V(x')\big)^2$$
+    """
+
+    level: float = eqx.field(static=True)
+
+    def value_loss(self, value: Value, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
+        """Expectile regression of V to the smaller target critic."""
+        v = jax.vmap(value)(batch.x)
+        u = values(state.targets["critic"], batch.x, batch.a, 1.0) - v
+        return jnp.mean(jax.vmap(lambda u: losses.expectile(u, self.level))(u)), {"v_mean": v.mean()}
+
+    def critic_loss(self, critic: Critic, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
+        """Squared error against r + γ V(x')."""
+        return td_loss(critic, bootstrap(batch, weights.gamma, jax.vmap(state.nets["value"])(batch.x_next)), batch)
+
+
+def advantage_weights(
+    state: TrainState, batch: Batch, alpha: Float[Array, ""], pessimism: float
+) -> Float[Array, " batch"]:
+    """How much each action of the batch counts: `losses.advantage_weight` of Q(x, a) - V(x)."""
+    advantage = values(state.nets["critic"], batch.x, batch.a, pessimism) - jax.vmap(state.nets["value"])(batch.x)
+    return jax.vmap(losses.advantage_weight, in_axes=(0, None))(advantage, alpha)
+
+
+def flow_loss(
+    velocity: Shortcut,
+    batch: Batch,
+    *,
+    key: Key,
+    weight: Float[Array, " batch"] | None = None,
+) -> Float[Array, ""]:
+    """Flow-matching loss of a velocity field, t ~ U[0, 1], mean over the batch **and the action's coordinates**."""
+    key_noise, key_t = jax.random.split(key)
+    a_0 = jax.random.normal(key_noise, batch.a.shape)
+    t = jax.random.uniform(key_t, batch.r.shape)
+    one = jnp.ones(())
+    row = jax.vmap(lambda a_0, a, t, x: losses.flow_matching(velocity, a_0, a, t, one, x))
+    per_row = row(a_0, batch.a, t, batch.x) / batch.a.shape[-1]
+    return jnp.mean(per_row if weight is None else weight * per_row)
+
+
+def flow_samples(velocity: Shortcut, x: Float[Array, "batch obs"], act: int, *, key: Key) -> Float[Array, "batch act"]:
+    """One action a row by `FLOW_STEPS` Euler steps; differentiable through all of them."""
+    a_0 = jax.random.normal(key, (len(x), act))
+    return jax.vmap(lambda a_0, x: euler_unrolled(velocity, a_0, x, FLOW_STEPS))(a_0, x)
+
+
+def flow_values(
+    state: TrainState, x: Float[Array, "batch obs"], act: int, pessimism: float, *, key: Key
+) -> Float[Array, " batch"]:
+    """Target value of one sample of the flow in `nets["actor"]` for each observation."""
+    a_pi = flow_samples(state.nets["actor"], x, act, key=key)
+    return values(state.targets["critic"], x, a_pi, pessimism)
+
+
+def decide_by_flow(state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
+    """The best of N samples of the flow in `nets["actor"]`, each by M_inf Euler steps."""
+    actor, critic = state.nets["actor"], state.nets["critic"]
+    act = actor.mlp.layers[-1].out_features
+    return best_of_n(
+        lambda key: euler(actor, jax.random.normal(key, (act,)), x, budget.m_inf),
+        lambda a: losses.aggregate(critic(x, a), budget.pessimism),
+        budget,
+        key=key,
+    )
+
+
+def decide_by_mean(state: TrainState, x: Float[Array, " obs"], budget: Budget) -> Decision:
+    """The one action of a policy without noise: M_inf and N change nothing."""
+    a = jnp.clip(state.nets["actor"](x), -1.0, 1.0)
+    q = losses.aggregate(state.nets["critic"](x, a), budget.pessimism)
+    return Decision(
+        a=a,
+        q=q,
+        candidates=jnp.broadcast_to(a, (budget.n_max, *a.shape)),
+        q_candidates=jnp.broadcast_to(q, (budget.n_max,)),
+    )

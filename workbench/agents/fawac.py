@@ -1,0 +1,67 @@
+"""FAWAC: a flow that imitates the data's better actions more."""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from workbench.agents.base import RATES, TrainState
+from workbench.agents.baseline import (
+    AbstractBaseline,
+    Loss,
+    Told,
+    advantage_weights,
+    bootstrap,
+    decide_by_flow,
+    flow_loss,
+    flow_values,
+    td_loss,
+)
+from workbench.nets import Critic, Value, Velocity
+from workbench.types import Batch, Budget, Decision, Key, LossWeights
+
+
+class FAWAC(AbstractBaseline):
+    r"""Flow advantage-weighted actor-critic (the FQL paper, arXiv 2502.02538, E.2).
+
+    $$L_\pi = \min\big(e^{\alpha (Q(x, a) - V(x))}, 100\big)\, L_{FM}, \qquad
+      L_V = \big(V(x) - \mathrm{agg}_i \bar Q_i(x, a_\pi)\big)^2, \qquad
+      y = r + \gamma\, \mathrm{mask}\, \mathrm{agg}_i \bar Q_i(x', a'_\pi)$$
+
+    a_π is a sample of the flow, with no gradient. No gradient of Q reaches the flow: mass moves, samples do not.
+    """
+
+    name: ClassVar[str] = "fawac"
+    knobs: ClassVar[dict[str, str]] = {"alpha": "inverse temperature of the advantage weights", **RATES}
+    followed: ClassVar[tuple[str, ...]] = ("critic",)
+
+    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
+        key_flow, key_critic, key_value = jax.random.split(key, 3)
+        return {
+            "actor": Velocity(obs, act, **self.size, key=key_flow),
+            "critic": self.critic(obs, act, key=key_critic),
+            "value": Value(obs, **self.size, key=key_value),
+        }
+
+    def terms(self) -> dict[str, Loss]:
+        return {"critic": self.critic_loss, "value": self.value_loss, "actor": self.actor_loss}
+
+    def critic_loss(self, critic: Critic, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
+        """TD error; the next action is a sample of the flow."""
+        v_next = flow_values(state, batch.x_next, batch.a.shape[-1], self.pessimism, key=key)
+        return td_loss(critic, bootstrap(batch, weights.gamma, v_next), batch)
+
+    def value_loss(self, value: Value, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
+        """Squared error against the target value of a sample of the flow."""
+        v = jax.vmap(value)(batch.x)
+        q = flow_values(state, batch.x, batch.a.shape[-1], self.pessimism, key=key)
+        return jnp.mean((v - q) ** 2), {"v_mean": v.mean()}
+
+    def actor_loss(self, actor: Velocity, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
+        """Flow matching, weighted by how much better than the policy's value the action is."""
+        weight = advantage_weights(state, batch, weights.alpha, 0.0)
+        return flow_loss(actor, batch, key=key, weight=weight), {"advantage_weight": weight.mean()}
+
+    def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
+        return decide_by_flow(state, x, budget, key=key)
