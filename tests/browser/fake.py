@@ -56,6 +56,7 @@ class FakeTrainer:
         self.cloud: np.ndarray | None = None
         self.cloud_labels: tuple[str, ...] = ()
         self.paths: list[np.ndarray] = []
+        self.reward_grid: np.ndarray | None = None
         self.step = 0
         self.weight = 1.0
         self._period = period

@@ -9,9 +9,11 @@ import pytest
 
 from tests.unit.live_trainers import DATA, SMALL, Maker, makers, until
 from workbench import train
+from workbench.data.toy import make_toy
 from workbench.errors import DivergedError, UnknownNameError, WorkbenchError
 from workbench.live.branch import Branch
 from workbench.live.interventions import Intervention
+from workbench.live.problems import Problem
 from workbench.live.rounds import tuned
 from workbench.live.snapshot import Dials, Settings
 from workbench.live.trainer import Trainer
@@ -187,14 +189,37 @@ def test_pictures_follow_the_controls_also_at_rest(make):
     trainer.wait(120.0)
     assert trainer.cloud is not None
     assert trainer.cloud.shape == (3, 256, 2)
-    assert trainer.cloud_labels == ("M_inf = 4", "M_inf = 1", "M_inf = 4")
+    assert trainer.cloud_labels == ("controls: M_inf = 4", "M_inf = 1", "M_inf = 4")
     for path, point in zip(trainer.paths or [], trainer.cloud[0], strict=False):
         assert path.shape == (5, 2)
         np.testing.assert_allclose(np.clip(path[-1], -1, 1), point, atol=1e-5)
     trainer.set(m_inf=2, n=8)
-    until(lambda: trainer.cloud_labels[0] == "M_inf = 2, best of 8")
+    until(lambda: trainer.cloud_labels[0] == "controls: M_inf = 2, best of 8")
     assert {"reward", "energy_m1", "val_sc"} <= set(trainer.probe)
     assert trainer.branch.step == 4
+
+
+def test_any_branch_is_measured_on_request(make):
+    trainer = make()
+    trainer.step(4)
+    trainer.wait(120.0)
+    trainer.fork(name="second")
+    shown = trainer.cloud
+    assert trainer.measure("main") == trainer.measure("second") == trainer.probe
+    assert trainer.cloud is not shown
+    with pytest.raises(UnknownNameError, match="unknown branch"):
+        trainer.measure("third")
+
+
+def test_reward_is_known_where_it_is_one_surface(make):
+    trainer = make()
+    grid = trainer.reward_grid
+    assert grid is not None
+    assert grid is trainer.reward_grid
+    row, column = np.unravel_index(grid.argmax(), grid.shape)
+    np.testing.assert_allclose(np.linspace(-1, 1, 81)[[column, row]], [0.7, 0.0], atol=1e-6)
+    turning = make_toy("eight_gaussians_turning", rows=100, seed=0)
+    assert Problem.of("toy:eight_gaussians_turning", *turning).reward_grid is None
 
 
 def test_several_seeds_report_their_mean(make):

@@ -1,4 +1,4 @@
-"""Training that can be steered while it runs: a trainer in a thread, its controls, its live view.
+"""What is touched while it runs: a trainer with its controls and its live view, and explorers of what was trained.
 
 `from workbench.live import Controls, LiveView, Trainer`; each is imported when it is first asked for.
 """
@@ -7,13 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.live.compute_explorer import ComputeExplorer
     from workbench.live.controls import Controls
+    from workbench.live.mixture_explorer import MixtureExplorer
     from workbench.live.trainer import Trainer
     from workbench.live.view import LiveView
 
-__all__ = ["Controls", "LiveView", "Trainer"]
+__all__ = ["ComputeExplorer", "Controls", "LiveView", "MixtureExplorer", "Trainer"]
 
-_WHERE = {"Controls": "controls", "LiveView": "view", "Trainer": "trainer"}
+_WHERE = {
+    "ComputeExplorer": "compute_explorer",
+    "Controls": "controls",
+    "LiveView": "view",
+    "MixtureExplorer": "mixture_explorer",
+    "Trainer": "trainer",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -50,8 +50,7 @@ def draw(trainer: Watched, panels: tuple[Panel, ...], reward: np.ndarray | None 
     if not any(map(len, tables.values())):
         grid[0].text(0.5, 0.5, "no update yet", transform=grid[0].transAxes, ha="center", fontsize=7, color=GREY)
     for number, (axes, cloud) in enumerate(zip(grid[len(shown) :], clouds, strict=False)):
-        rings = "; contours: reward ¼ ½ ¾" if reward is not None and number == 0 else ""
-        _cloud(axes, cloud, reward, f"policy, {trainer.cloud_labels[number]}{rings}")
+        _cloud(axes, cloud, reward, f"policy, {trainer.cloud_labels[number]}")
         if number == 0 and trainer.paths is not None and len(trainer.paths):
             for path in even(trainer.paths):
                 axes.plot(path[:, 0], path[:, 1], color=GREY, linewidth=0.5, alpha=0.6)
@@ -115,12 +114,13 @@ def _frame(axes: Axes) -> None:
 
 def _cloud(axes: Axes, cloud: np.ndarray, reward: np.ndarray | None, title: str) -> None:
     axes.scatter(cloud[:, 0], cloud[:, 1], s=2, color=SERIES[0][0], alpha=0.3, linewidth=0)
+    rings = "" if reward is None else "; contours: reward ¼ ½ ¾"
     if reward is not None:
         rows, columns = (np.linspace(-1, 1, count) for count in reward.shape)
         axes.contour(columns, rows, reward, levels=(0.25, 0.5, 0.75), colors=SERIES[1][0], linewidths=0.7)
     axes.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
     axes.set_title(title, fontsize=7, loc="left")
-    axes.set_xlabel("action 1", fontsize=7)
+    axes.set_xlabel(f"action 1{rings}", fontsize=7)
     axes.set_ylabel("action 2", fontsize=7)
     _frame(axes)
 

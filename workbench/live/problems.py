@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import equinox as eqx
@@ -54,6 +54,15 @@ class Problem:
         """A problem from data that is already loaded."""
         kind, _, name = task.partition(":")
         return cls(task, train, held_out, toy(name) if kind == "toy" else None)
+
+    @cached_property
+    def reward_grid(self) -> Float[np.ndarray, "81 81"] | None:
+        """Reward on an even grid over [-1, 1]², first action along columns; None where it is no one surface."""
+        if self.toy is None or self.train.act != 2 or self.toy.turn:
+            return None
+        ticks = jnp.linspace(-1, 1, 81)
+        reward = jax.vmap(jax.vmap(self.toy.reward))
+        return np.asarray(jax.jit(reward)(jnp.stack(jnp.meshgrid(ticks, ticks), axis=-1)))
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ def draw(agent: AbstractAgent, state: TrainState, problem: Problem, settings: Se
         _draw(agent, problem.toy, problem.held_out, one, settings.budget(), as_int32(n), as_int32(m_disc))
     )
     candidates = f", best of {n}" if n > 1 else ""
-    labels = (f"M_inf = {m_inf}{candidates}", "M_inf = 1", f"M_inf = {m_disc}")
+    labels = (f"controls: M_inf = {m_inf}{candidates}", "M_inf = 1", f"M_inf = {m_disc}")
     ways = [np.ascontiguousarray(path[: m_inf + 1]) for path in paths]
     return Picture(labels, clouds, ways, {name: float(value) for name, value in values.items()})
 

@@ -45,6 +45,7 @@ class Watched(Protocol):
     cloud: Any
     cloud_labels: Any
     paths: Any
+    reward_grid: Any
 
     def subscribe(self, callback: Callable[..., None]) -> Callable[[], None]: ...
 

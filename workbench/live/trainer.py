@@ -143,6 +143,11 @@ class Trainer:
         picture = self._rounds.measured.picture
         return picture.paths if picture else None
 
+    @property
+    def reward_grid(self) -> np.ndarray | None:
+        """The toy's reward on an even grid over [-1, 1]², first action along columns; None off the plane."""
+        return self.problem.reward_grid
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` in the trainer's thread after each chunk and change of status; returns what ends that.
 
@@ -221,6 +226,11 @@ class Trainer:
         if self._loop.exception is not None:
             raise self._loop.exception
         return self.branch.state
+
+    def measure(self, branch: str | None = None) -> dict[str, float]:
+        """What `probe` tells, of any branch and measured now; waits for the end of the chunk."""
+        chosen = self._rounds.named(branch)
+        return self._do(lambda: self._rounds.measured.take(chosen, shown=chosen.name == self.selected), True)
 
     # What goes back, branches off and saves.
 

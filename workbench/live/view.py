@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets
 
 from workbench.live.panels import PANELS, Panel, palette
@@ -20,7 +19,7 @@ class LiveView(anywidget.AnyWidget):
     asks for everything again. Under a notebook cell the view comes with a PNG, renewed when training halts and once a
     minute, so that a saved notebook shows a picture in any viewer; JupyterLab hides it below a view that is live.
 
-    `reward` is an even grid over [-1, 1]², first action along columns, drawn as contours under the samples.
+    The trainer's `reward_grid`, where it has one, is drawn as contours under the samples.
     """
 
     _esm = Path(__file__).parent / "static" / "view.js"
@@ -28,15 +27,13 @@ class LiveView(anywidget.AnyWidget):
     palette = traitlets.List().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
 
-    def __init__(
-        self, trainer: Watched, *, panels: tuple[Panel, ...] = PANELS, reward: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, trainer: Watched, *, panels: tuple[Panel, ...] = PANELS) -> None:
         described = [{"label": panel.label, **vars(panel)} for panel in panels]
         super().__init__(panels=described, palette=palette())
-        self._trainer, self._panels, self._reward = trainer, panels, reward
+        self._trainer, self._panels, self._reward = trainer, panels, trainer.reward_grid
         self._picture: Any = None
         self.on_msg(self._receive)
-        self.publisher = Publisher(trainer, self._send_message, reward=reward, keep=self._keep)
+        self.publisher = Publisher(trainer, self._send_message, reward=self._reward, keep=self._keep)
 
     def png(self, dpi: int = 150) -> bytes:
         """The view as a PNG, drawn now."""
