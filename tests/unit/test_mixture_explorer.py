@@ -55,7 +55,7 @@ def test_no_slider_compiles_anything(explorer):
     explorer.result(600.0)
     before, compiled = explorer.table, []
     jax.monitoring.register_event_duration_secs_listener(
-        lambda event, seconds, **_: compiled.append(seconds) if "backend_compile" in event else None
+        lambda event, duration_secs, **_: compiled.append(duration_secs) if "backend_compile" in event else None
     )
     for name, slider in explorer.sliders.items():
         slider.value = (slider.min + slider.max) / 2

@@ -54,8 +54,8 @@ def draw(scene: Scene) -> Figure:
 
 def _success(axes: Axes, table: pd.DataFrame, selected: tuple[int, int]) -> None:
     """Success against counted work, a line a number of steps; the selected budget has a ring."""
-    for i, m_inf in enumerate(sorted(set(table.get("m_inf", ())))):
-        rows = table[table["m_inf"] == m_inf].sort_values("mflop")
+    for i, m_inf in enumerate(sorted(table["m_inf"].unique().tolist())):
+        rows = table.loc[table["m_inf"] == m_inf].sort_values(by="mflop")
         colour, dash, marker = SERIES[i % len(SERIES)]
         error = 100 * np.abs(rows[["low", "high"]].to_numpy().T - rows["success"].to_numpy())
         style: dict[str, Any] = {"color": colour, "linestyle": dash, "marker": marker, "markersize": 3, "linewidth": 1}
@@ -76,7 +76,8 @@ def _success(axes: Axes, table: pd.DataFrame, selected: tuple[int, int]) -> None
 def _episodes(table: pd.DataFrame) -> str:
     if not len(table):
         return "not evaluated"
-    low, high = int(table["episodes"].min()), int(table["episodes"].max())
+    episodes = table["episodes"].tolist()
+    low, high = min(episodes), max(episodes)
     return f"{low} episodes each" if low == high else f"{low} to {high} episodes each"
 
 

@@ -22,12 +22,12 @@ from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import evaluate_policy
 from workbench.evaluate.policy import Choice, make_policy, measure_act_ms
 from workbench.evaluate.rollout import Rollout, save_rollouts
+from workbench.experiments import load_agent
 from workbench.live.thread import Halted
 from workbench.plots.scaling import success_table
 from workbench.render import render_rollouts
 from workbench.store.folder import RunFolder
 from workbench.store.query import find_run
-from workbench.experiments import load_agent
 from workbench.types import VERIFIERS, Budget, Decision, Key
 
 STEPS, CANDIDATES = (1, 2, 4, 8, 16), (1, 4, 16, 32)
@@ -93,8 +93,8 @@ class TrainedRun:
         self.info, _ = parse_task(self.spec.task)
         self.name = f"{self.spec.agent.upper()} ({self.spec.preset}) on {self.spec.task}"
         self.table = _table(self.folder, int(state.step[0]))
-        self.m_inf = tuple(sorted({*STEPS, *map(int, self.table.get("m_inf", ()))}))
-        self.n = tuple(sorted({*CANDIDATES, *map(int, self.table.get("n", ()))}))
+        self.m_inf = tuple(sorted({*STEPS, *self.table["m_inf"].tolist()}))
+        self.n = tuple(sorted({*CANDIDATES, *self.table["n"].tolist()}))
         self._ms: dict[Cell, float] = {}
 
     def cost(self, cell: Cell) -> DecisionCost | None:
@@ -176,8 +176,8 @@ def _table(folder: RunFolder, step: int) -> pd.DataFrame:
     """Success by budget at the newest checkpoint, of the mean verifier; empty where nothing was evaluated."""
     evals = folder.evals()
     if len(evals):
-        evals = evals[(evals["step"] == step) & (evals["verifier"] == "mean")]
-    return success_table(evals) if len(evals) else pd.DataFrame()
+        evals = evals.loc[(evals["step"] == step) & (evals["verifier"] == "mean")]
+    return success_table(evals) if len(evals) else pd.DataFrame(columns=["m_inf", "n"])
 
 
 def _film(rollout: Rollout) -> tuple[bytes | None, str]:

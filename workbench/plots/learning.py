@@ -108,7 +108,19 @@ def _success_note(cells: pd.DataFrame, curve: pd.DataFrame) -> str:
     episodes = sorted(cells["episodes"].unique())
     each = f"{episodes[0]}" if len(episodes) == 1 else f"{episodes[0]} to {episodes[-1]}"
     kinds = " / ".join(dict.fromkeys(curve["kind"]))
-    return f"{counted('tasks', 'task')}, {counted('seeds', 'seed')}, {each} episodes a point; band: {kinds}"
+    note = f"{counted('tasks', 'task')}, {counted('seeds', 'seed')}, {each} episodes a point; band: {kinds}"
+    return f"{_where(cells)}{note}"
+
+
+def _where(cells: pd.DataFrame) -> str:
+    """What was trained and how it acted, where that is one thing."""
+    named = [name for name in ("task", "preset", "data") if name in cells and len(set(cells[name])) == 1]
+    budgets = cells[["m_inf", "n"]].drop_duplicates()
+    if len(named) < 3 or len(budgets) > 1:
+        return ""
+    row, (m_inf, n) = cells.iloc[0], budgets.iloc[0]
+    task = row["task"].replace("-v0", "").replace("-singletask-task", ", task ")
+    return rf"preset {row['preset']} on {row['data']} {task}, $M_{{\mathrm{{inf}}}}$ = {m_inf}, $N$ = {n}" + "\n"
 
 
 def _line(axes: Axes, metrics: pd.DataFrame, name: str, i: int, label: str) -> None:
