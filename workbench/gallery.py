@@ -45,9 +45,9 @@ GALLERY: dict[str, Entry] = {
         "trajectories and densities of a 2-D policy at M = 1, 2, 4, 8",
     ),
     "w2_bound": Entry("bounds:w2_bound", ("mixture_bound",), "W2 and its three-term bound, by M and over training"),
-    "sequential_scaling": Entry("test_time:sequential_scaling", ("test_time",), "success against M_inf"),
-    "parallel_scaling": Entry("test_time:parallel_scaling", ("test_time",), "success against N"),
-    "compute_grid": Entry("test_time:compute_grid", ("test_time", "cost"), "M_inf x N with lines of equal cost"),
+    "sequential_scaling": Entry("budgets:sequential_scaling", ("test_time",), "success against M_inf"),
+    "parallel_scaling": Entry("budgets:parallel_scaling", ("test_time",), "success against N"),
+    "compute_grid": Entry("budgets:compute_grid", ("test_time", "cost"), "M_inf x N with lines of equal cost"),
     "training_inference": Entry(
         "compute:training_inference", ("backpropagation", "updates"), "training x inference compute: M_BTT x M_inf"
     ),

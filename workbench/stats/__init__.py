@@ -2,8 +2,10 @@
 
 from workbench.stats.aggregates import estimate, iqm, mean, mean_and_sd, median, optimality_gap
 from workbench.stats.comparisons import paired_difference, probability_of_improvement
+from workbench.stats.correlation import rank_correlation
 from workbench.stats.estimate import Estimate, ScoresError
 from workbench.stats.intervals import Bootstrap, success_rate, wilson
+from workbench.stats.pareto import pareto_front
 from workbench.stats.profiles import Profile, performance_profile
 from workbench.stats.tables import matched, run_scores, score_matrix
 
@@ -20,8 +22,10 @@ __all__ = [
     "median",
     "optimality_gap",
     "paired_difference",
+    "pareto_front",
     "performance_profile",
     "probability_of_improvement",
+    "rank_correlation",
     "run_scores",
     "score_matrix",
     "success_rate",
