@@ -139,7 +139,7 @@ def inference_compute(smoke: bool = False) -> dict[str, pd.DataFrame]:
     at_common = (every["m_inf"] == COMMON.m_inf) & (every["n"] == COMMON.n)
     metrics = pd.concat([record.metrics.assign(hash=record.path.name) for record in records], ignore_index=True)
     return {
-        "test_time": every.loc[every["step"] == scale.steps],
+        "test_time": _at(every, scale.steps, grid_cells),
         "learning_success": every.loc[at_common],
         "learning": metrics,
     }
