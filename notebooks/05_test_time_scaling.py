@@ -39,9 +39,9 @@ from workbench.evaluate.cell import Cell, grid
 from workbench.live import ComputeExplorer
 from workbench.live.trained import TrainedRun
 from workbench.paths import runs_dir
+from workbench.plots.budgets import compute_grid, parallel_scaling, sequential_scaling
 from workbench.plots.compute import success_against_cost
 from workbench.plots.show import show
-from workbench.plots.budgets import compute_grid, parallel_scaling, sequential_scaling
 from workbench.store.folder import RunFolder
 from workbench.store.query import list_runs, read_run
 from workbench.studies.campaign import cells

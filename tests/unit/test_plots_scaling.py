@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from workbench.agents.sorl import SORL
 from workbench.cost import decision_cost
+from workbench.plots.budgets import compute_grid, parallel_scaling, sequential_scaling
 from workbench.plots.compute import success_against_cost, training_inference
 from workbench.plots.runtime import run_time
 from workbench.plots.scaling import interval_note, pooled, subject, with_cost
 from workbench.plots.sensitivity import weight_sensitivity
 from workbench.plots.style import save_figure
-from workbench.plots.budgets import compute_grid, parallel_scaling, sequential_scaling
 from workbench.stats import ScoresError, wilson
 from workbench.stats.pareto import pareto_front
 from workbench.studies.runtime import runtime
