@@ -42,11 +42,11 @@ from workbench.agents.presets import preset
 from workbench.compile_cache import enable_compile_cache
 from workbench.data.load import load_data
 from workbench.data.toy import toy
+from workbench.flow import euler_path
 from workbench.plots.flows import flow_paths
 from workbench.plots.samples import action_clouds
 from workbench.plots.show import show
 from workbench.theory import wasserstein_2
-from workbench.theory.sampler import rollout
 from workbench.train import init_seeds, train_chunk
 
 # %% [markdown]
@@ -100,7 +100,7 @@ print(f"W2 of data and data: {floor:.2f}; of clipped noise and data: {start:.2f}
 # %%
 @eqx.filter_jit
 def walk(s, m):
-    points = jax.vmap(lambda a_0: rollout(s, a_0, x, m)[0])(noise)
+    points = jax.vmap(lambda a_0: euler_path(s, a_0, x, m)[0])(noise)
     return points.at[:, -1].set(jnp.clip(points[:, -1], -1, 1))  # an action is legal
 
 

@@ -1,6 +1,7 @@
 """Errors a user can act on: one sentence that says what is wrong, where, and what to do."""
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 
@@ -41,3 +42,10 @@ class DivergedError(WorkbenchError):
     """Training produced a value that is not finite."""
 
     exit_code = 4
+
+
+def told(error: BaseException | None) -> str | None:
+    """What to show of an error: its sentence where a user can mend it, else the traceback; None for none."""
+    if error is None or isinstance(error, WorkbenchError):
+        return None if error is None else str(error)
+    return "".join(traceback.format_exception(error))

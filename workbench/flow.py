@@ -65,6 +65,20 @@ def euler_unrolled(s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: int) ->
     return jnp.clip(a_t, -1.0, 1.0)
 
 
+def euler_path(
+    s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: int
+) -> tuple[Float[Array, "{m}+1 act"], Float[Array, "{m} act"]]:
+    """The points a_0, a_{1/m}, …, a_1 of `euler`, **not** clipped at the end, and the velocities that led from each."""
+    h = jnp.asarray(1.0 / m, a_0.dtype)
+
+    def step(a_t: Action, j: Scalar) -> tuple[Action, tuple[Action, Action]]:
+        v = s(a_t, j * h, h, x)
+        return a_t + h * v, (a_t, v)
+
+    end, (points, velocities) = jax.lax.scan(step, a_0, jnp.arange(m, dtype=a_0.dtype))
+    return jnp.concatenate([points, end[None]]), velocities
+
+
 def deal_steps(batch: int, m_max: int) -> np.ndarray:
     """Step counts of the rows of a batch: {m_max, …, 4, 2, 1} in equal shares, largest first.
 

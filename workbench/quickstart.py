@@ -19,9 +19,7 @@ from workbench.plots.style import save_figure
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import make_spec
-
-DATASET = "cube-single-play-v0"
-TASK = "cube-single-play-singletask-task2-v0"
+from workbench.studies.campaign import DATASET, TASK
 
 
 @dataclass(frozen=True)

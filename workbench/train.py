@@ -5,7 +5,7 @@ from functools import partial
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, Key
 
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.dataset import Dataset
@@ -24,8 +24,12 @@ class ChunkReport(eqx.Module):
 
 def init_seeds(agent: AbstractAgent, example: Batch, seeds: tuple[int, ...]) -> TrainState:
     """A fresh state for each seed, stacked on a leading `seed` axis; `example` is one transition."""
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    return eqx.filter_jit(eqx.filter_vmap(lambda key: agent.init(example, key=key)))(keys)
+    return _init_seeds(agent, example, jnp.stack([jax.random.key(seed) for seed in seeds]))
+
+
+@eqx.filter_jit
+def _init_seeds(agent: AbstractAgent, example: Batch, keys: Key[Array, " seed"]) -> TrainState:
+    return eqx.filter_vmap(lambda key: agent.init(example, key=key))(keys)
 
 
 def _one_seed(

@@ -22,16 +22,16 @@ class Scripted(AbstractAgent):
     act_size: int = eqx.field(static=True, default=5)
 
     def init(self, example: Batch, *, key: Key) -> TrainState:
-        """Not used: see `states`."""
-        raise NotImplementedError
+        """A state without a bias."""
+        return TrainState({"bias": jnp.zeros(self.act_size)}, {}, {}, key=key, step=jnp.zeros((), jnp.int32))
 
     def update(self, state: TrainState, batch: Batch, weights: LossWeights) -> tuple[TrainState, Metrics]:
-        """Never trains."""
-        raise NotImplementedError
+        """Counts updates and learns nothing."""
+        return eqx.tree_at(lambda s: s.step, state, state.step + 1), {}
 
     def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:
-        """Never validates."""
-        raise NotImplementedError
+        """Nothing to tell."""
+        return {}
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
         """Noise with the state's bias, smaller with more steps."""

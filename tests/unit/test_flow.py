@@ -11,6 +11,7 @@ from workbench.flow import (
     deal_steps,
     euler,
     euler_dealt_batch,
+    euler_path,
     euler_unrolled,
     interpolate,
     is_power_of_two,
@@ -110,6 +111,12 @@ def test_changing_the_step_count_does_not_trace_again():
     for m in range(1, 20):
         run(jnp.asarray(m))
     assert traces == 1
+
+
+def test_the_path_is_the_unclipped_sampler():
+    points, velocities = euler_path(velocity(2.0), jnp.array([0.9, -0.1]), X, 4)
+    np.testing.assert_allclose(points, 1.5 ** np.arange(5)[:, None] * np.array([0.9, -0.1]), rtol=1e-5)
+    np.testing.assert_allclose(velocities, 2 * points[:-1], rtol=1e-6)
 
 
 def test_power_of_two():

@@ -17,10 +17,10 @@ from workbench.agents.ifql import IFQL
 from workbench.agents.sorl import SORL
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import evaluate
-from workbench.evaluate.flow_path import euler_path, has_flow
+from workbench.evaluate.flow_path import has_flow
 from workbench.evaluate.policy import make_policy
 from workbench.evaluate.rollout import load_rollouts, save_rollouts
-from workbench.flow import euler
+from workbench.flow import euler, euler_path
 from workbench.types import Batch
 
 OBS, ACT, SEEDS, LANES = 3, 2, 2, 4
@@ -64,8 +64,9 @@ def test_the_path_ends_where_the_sampler_does(m):
         return jnp.sin(3 * a_t) + t * x - h
 
     a_0, x = jnp.array([0.4, -1.2]), jnp.array([0.5, 0.1])
-    path = euler_path(s, a_0, x, m)
+    path, velocities = euler_path(s, a_0, x, m)
     np.testing.assert_array_equal(path[0], a_0)
+    np.testing.assert_allclose(np.diff(path, axis=0), velocities / m, atol=1e-6)
     np.testing.assert_allclose(jnp.clip(path[-1], -1, 1), euler(s, a_0, x, jnp.int32(m)), rtol=1e-5)
 
 

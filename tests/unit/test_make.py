@@ -22,6 +22,7 @@ from workbench.errors import DatasetError, UnknownNameError, WorkbenchError
 CUBE = "cube-single-play-v0"
 SMALL: dict[str, Any] = {"episodes": 6, "val_episodes": 2, "rows": 100}
 EXPERT = Path(__file__).parents[3] / "shared" / "experts" / "ant.npz"
+needs_expert = pytest.mark.skipif(not EXPERT.exists(), reason="needs the ant expert")
 
 
 def digests(target: Path) -> list[str]:
@@ -235,7 +236,7 @@ def test_ogbench_loads(name, tmp_path):
     check_loads(make_dataset(name, episodes=2, rows=30, workers=1, folder=tmp_path, progress=False), 2 * 29)
 
 
-@pytest.mark.skipif(not EXPERT.exists(), reason="needs the ant expert")
+@needs_expert
 def test_ogbench_loads_ant(tmp_path):
     settings: dict[str, Any] = {
         "episodes": 2,
@@ -249,11 +250,16 @@ def test_ogbench_loads_ant(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(name for name, info in DATASETS.items() if info.can_make))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=needs_expert if name.startswith("antmaze") else ())
+        for name, info in sorted(DATASETS.items())
+        if info.can_make
+    ],
+)
 def test_every_kind_can_be_made_and_loaded(name, tmp_path):
     expert = EXPERT if name.startswith("antmaze") else None
-    if expert and not expert.exists():
-        pytest.skip("needs the ant expert")
     target = make_dataset(name, episodes=2, rows=30, workers=1, expert=expert, folder=tmp_path, progress=False)
     check_loads(target, 2 * 29)
 

@@ -167,7 +167,7 @@ def test_our_runs_stand_apart_with_their_protocol() -> None:
     assert own["sd"] == pytest.approx(0.05)
     assert own["seeds"] == 3
     assert own["environment"] == "cube-single-play"
-    assert own["protocol"] == "preset small; regenerated data; only task2; mean of checkpoints 2k/3k/4k; M_inf 4, N 1"
+    assert own["protocol"] == "preset small; regenerated data; only task 2; mean of checkpoints 2k/3k/4k; M_inf 4, N 1"
     assert own["source"] == "runs sorl20, sorl21, sorl22"
     rows = table_rows(published.aggregates(), evaluated().assign(successes=20))
     ours = rows.loc[rows["kind"] == "ours"]

@@ -107,6 +107,15 @@ def test_larger_errors_cost_more():
         assert_bounds_hold(report)
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.floats(0.05, 1.0))
+def test_more_steps_of_the_exact_velocity_of_a_gaussian_come_closer(sd):
+    """|Π (1 + h g) - σ| of the closed form above falls with every doubling of M, for any σ."""
+    report = run(Field(gaussian((0.2,), sd), jnp.zeros(1)), gaussian((0.2,), sd), 8)
+    assert (np.diff(report.coupled) < 0).all()
+    assert_bounds_hold(report)
+
+
 def test_slopes_off_the_data_count():
     """A model flat where the flow goes but steep where its own errors lead: slopes on p_t alone would be no bound."""
     mixture = gaussian((0.0,), 0.5)

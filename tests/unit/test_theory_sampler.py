@@ -11,7 +11,6 @@ from workbench.errors import WorkbenchError
 from workbench.nets import ShortcutActor
 from workbench.theory import flow_matching_profile, measure, self_consistency_grid, step_gap, straightness
 from workbench.theory.dyadic import on_grid
-from workbench.theory.sampler import rollout
 
 ROWS = 50
 X = jnp.zeros((ROWS, 1))
@@ -87,12 +86,6 @@ def test_straightness_of_known_paths():
     # Velocities r a and r a (1 + r/2): each is r² a / 4 away from their mean.
     bend = straightness(velocity(-1.5), X, A_0, m=2)
     np.testing.assert_allclose(bend, (1.5**2 / 4) ** 2 * (A_0**2).sum(axis=-1), rtol=1e-4)
-
-
-def test_rollout_is_the_unclipped_sampler():
-    points, velocities = rollout(velocity(2.0), jnp.array([0.9, -0.1]), X[0], 4)
-    np.testing.assert_allclose(points, 1.5 ** np.arange(5)[:, None] * np.array([0.9, -0.1]), rtol=1e-5)
-    np.testing.assert_allclose(velocities, 2 * points[:-1], rtol=1e-6)
 
 
 def test_step_gap_of_known_samplers():

@@ -2,10 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from workbench.agents.base import TrainState
-from workbench.flow import Action, Shortcut
+from workbench.flow import euler_path
 from workbench.nets import ShortcutActor, Velocity
 from workbench.types import Decision
 
@@ -13,18 +13,6 @@ from workbench.types import Decision
 def has_flow(state: TrainState) -> bool:
     """Whether the agent of a state carries noise to actions by the Euler steps of a flow."""
     return isinstance(state.nets.get("actor"), ShortcutActor | Velocity)
-
-
-def euler_path(s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: int) -> Float[Array, "time act"]:
-    """Every point a_0, a_{1/m}, …, a_1 of `flow.euler`, before the clip to [-1, 1]."""
-    h = jnp.asarray(1.0 / m, a_0.dtype)
-
-    def step(a_t: Action, j: Int[Array, ""]) -> tuple[Action, Action]:
-        a_next = a_t + h * s(a_t, j * h, h, x)
-        return a_next, a_next
-
-    _, later = jax.lax.scan(step, a_0, jnp.arange(m))
-    return jnp.concatenate([a_0[None], later])
 
 
 def chosen_path(
@@ -37,4 +25,4 @@ def chosen_path(
     """
     best = jnp.argmax(decision.q_candidates)
     a_0 = jax.random.normal(jax.random.fold_in(key, best), decision.a.shape)
-    return euler_path(state.nets["actor"], a_0, x, m)
+    return euler_path(state.nets["actor"], a_0, x, m)[0]

@@ -3,12 +3,11 @@
 import atexit
 import logging
 import threading
-import traceback
 import weakref
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, told
 from workbench.live.detached import answer_nobody
 
 Request = TypeVar("Request")
@@ -48,11 +47,8 @@ class Latest(Generic[Request]):
 
     @property
     def error(self) -> str | None:
-        """What the last request raised: a sentence where a user can mend it, else the traceback."""
-        error = self.exception
-        if error is None or isinstance(error, WorkbenchError):
-            return None if error is None else str(error)
-        return "".join(traceback.format_exception(error))
+        """What the last request raised, as `errors.told`."""
+        return told(self.exception)
 
     def ask(self, request: Request) -> None:
         """Have a request worked on; returns at once."""

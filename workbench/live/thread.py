@@ -2,13 +2,12 @@
 
 import logging
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, told
 from workbench.live.detached import answer_nobody
 
 BUSY = ("compiling", "running")
@@ -42,11 +41,8 @@ class Loop:
 
     @property
     def error(self) -> str | None:
-        """What `exception` says: its sentence where a user can mend it, else the traceback."""
-        error = self.exception
-        if error is None or isinstance(error, WorkbenchError):
-            return None if error is None else str(error)
-        return "".join(traceback.format_exception(error))
+        """What `exception` says, as `errors.told`."""
+        return told(self.exception)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` in the thread after each turn, job and change of status; returns what ends that."""

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.plots.self_consistency import over_seeds, updates_axis
-from workbench.plots.style import GREY, series, styled
+from workbench.plots.style import GREY, counted, series, styled
 
 TERMS = {
     "flow_matching_end": ("flow matching", "#BFE3F7", ""),
@@ -23,11 +23,12 @@ DIAGONAL = 2 * np.sqrt(2)
 
 
 @styled(2.6)
-def w2_bound(table: pd.DataFrame) -> Figure:
+def w2_bound(table: pd.DataFrame, what: str = "SORL on eight Gaussians") -> Figure:
     """W2 and the terms of its bound against M after the last update, and over training; then the worst-case bound.
 
     Table `mixture_bound`. Stacked: how far the errors of each term move the end of the sampler, whose sum is the
     measured bound. Everything is a mean over seeds, with the range over seeds as bars and bands.
+    `what` is the agent and its data, for the title.
     """
     figure = Figure(layout="constrained")
     against_m, training, worst = figure.subplots(1, 3)
@@ -41,16 +42,16 @@ def w2_bound(table: pd.DataFrame) -> Figure:
     more_handles, more_labels = worst.get_legend_handles_labels()
     place: dict[str, Any] = {"loc": "outside lower center", "ncols": 5, "fontsize": "x-small", "columnspacing": 1.2}
     figure.legend(handles + more_handles, labels + more_labels, **place)
-    figure.suptitle(_note(table), fontsize="x-small")
+    figure.suptitle(_note(table, what), fontsize="x-small")
     return figure
 
 
-def _note(table: pd.DataFrame) -> str:
-    seeds, draws = table["seed"].nunique(), table["draws"].max()
+def _note(table: pd.DataFrame, what: str) -> str:
+    seeds, draws = counted(len(set(table["seed"])), "seed"), table["draws"].max()
     return (
-        r"SORL on eight Gaussians, $w_{\mathrm{ql}} = 0$ (with a Q loss the policy leaves the data on purpose). "
+        rf"{what}, $w_{{\mathrm{{ql}}}} = 0$ (with a Q loss the policy leaves the data on purpose). "
         "Stacked: the measured bound."
-        f"\nMeans of {seeds} seeds (geometric at the right); bars, bands: their range. {draws:,} draws a value; "
+        f"\nMeans of {seeds} (geometric at the right); bars, bands: their range. {draws:,} draws a value; "
         "floor: $W_2$ of two such samples of the data."
     )
 

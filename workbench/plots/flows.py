@@ -19,6 +19,8 @@ EXACT = 0
 """`m_inf` of the data and of the exact flow."""
 BANDWIDTH = 0.035
 PIXELS = 161
+CAP = 3.0
+"""The scale of densities ends here, in maxima of the data's: a policy that collapsed would leave all others white."""
 PIECES = 16
 """Parts of a path that have a shade of their own; a multiple of every M that is drawn."""
 REACH = 2.3
@@ -30,17 +32,19 @@ DENSITY = LinearSegmentedColormap.from_list("density", ["#FFFFFF", "#C8E4F6", MI
 
 
 @styled(2.55)
-def flow_paths(samples: pd.DataFrame, paths: pd.DataFrame) -> Figure:
+def flow_paths(samples: pd.DataFrame, paths: pd.DataFrame, what: str = "SORL on eight Gaussians") -> Figure:
     """Paths of the same noise (above) and the density of the actions (below), a column for each M and one for the data.
 
     Tables `mixture_samples` and `mixture_paths`: columns `m_inf` (0 is the data and its exact flow), `a_1`, `a_2`, and
     `path`, `t` of every point. Density is a Gaussian kernel estimate of deviation `BANDWIDTH`, on one scale for all.
+    `what` is the agent and its data, for the title.
     """
     figure = Figure(layout=ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.02, wspace=0.02, hspace=0.02))
     columns = sorted(np.unique(samples["m_inf"]).tolist(), key=lambda m: (m == EXACT, m))
     grid = figure.subplots(2, len(columns), sharex="row", sharey="row")
     densities = {m: _density(_actions(samples, m)) for m in columns}
-    top = max(float(density.max()) for density in densities.values())
+    highest = max(float(density.max()) for density in densities.values())
+    top = min(highest, CAP * float(densities[EXACT].max()))
     for (above, below), m in zip(grid.T, columns, strict=True):
         _draw_paths(above, paths.loc[paths["m_inf"] == m], densities[EXACT], dots=m != EXACT)
         above.set_title(_title(m), fontsize="medium", pad=3)
@@ -51,8 +55,8 @@ def flow_paths(samples: pd.DataFrame, paths: pd.DataFrame) -> Figure:
         axes.set_ylabel("action 2", labelpad=1)
     figure.supxlabel("action 1", fontsize=8)
     _bar(figure, grid[0], TIME, 1.0, "flow time $t$")
-    _bar(figure, grid[1], DENSITY, top, "density")
-    figure.suptitle(_note(samples, paths), fontsize="x-small")
+    _bar(figure, grid[1], DENSITY, top, "density", beyond=highest > top)
+    figure.suptitle(_note(samples, paths, what), fontsize="x-small")
     return figure
 
 
@@ -60,11 +64,11 @@ def _title(m: int) -> str:
     return "exact flow, data" if m == EXACT else f"$M = {m}$"
 
 
-def _note(samples: pd.DataFrame, paths: pd.DataFrame) -> str:
+def _note(samples: pd.DataFrame, paths: pd.DataFrame, what: str) -> str:
     where = samples.iloc[0]
     count, drawn = len(_actions(samples, EXACT)), paths["path"].nunique()
     return (
-        f"SORL, $w_{{\\mathrm{{ql}}}} = 0$, seed {where['seed']:.0f}, {where['step']:,.0f} updates. "
+        f"{what}, $w_{{\\mathrm{{ql}}}} = 0$, seed {where['seed']:.0f}, {where['step']:,.0f} updates. "
         f"Above: the same {drawn} draws of noise in every panel (pale: the data). "
         f"Below: {count:,} actions a panel (kernel width {BANDWIDTH})."
     )
@@ -112,9 +116,9 @@ def _bare(axes: Axes, reach: float, ticks: Sequence[float]) -> None:
         spine.set(visible=True, linewidth=0.5, color="#B0B0B0")
 
 
-def _bar(figure: Figure, axes: Any, colours: Colormap, top: float, label: str) -> None:
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(0, top), colours), ax=list(axes), label=label, aspect=14, pad=0.01, fraction=0.05
-    )
+def _bar(figure: Figure, axes: Any, colours: Colormap, top: float, label: str, *, beyond: bool = False) -> None:
+    place = {"ax": list(axes), "aspect": 14, "pad": 0.01, "fraction": 0.05}
+    shades = ScalarMappable(Normalize(0, top), colours)
+    bar = figure.colorbar(shades, label=label, extend="max" if beyond else "neither", **place)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize="x-small", length=2, pad=1.5)

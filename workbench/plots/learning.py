@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workbench.plots.style import GREY, agent_style, display_name, in_order, legend_above, series, styled
+from workbench.plots.scaling import where
+from workbench.plots.style import GREY, agent_style, counted, display_name, in_order, legend_above, series, styled
 from workbench.stats.estimate import Estimate
 from workbench.stats.intervals import DEFAULT, Bootstrap
 from workbench.stats.summary import final_success, success_curve
@@ -101,14 +102,14 @@ def _percent_range(value: Estimate) -> str:
 
 
 def _success_note(cells: pd.DataFrame, curve: pd.DataFrame) -> str:
-    def counted(name: str, word: str) -> str:
+    def many(name: str, word: str) -> str:
         low, high = min(curve[name].tolist()), max(curve[name].tolist())
-        return f"{low if low == high else f'{low} to {high}'} {word}{'' if high == 1 else 's'}"
+        return counted(high, word) if low == high else f"{low} to {counted(high, word)}"
 
     episodes = sorted(cells["episodes"].unique())
     each = f"{episodes[0]}" if len(episodes) == 1 else f"{episodes[0]} to {episodes[-1]}"
     kinds = " / ".join(dict.fromkeys(curve["kind"]))
-    note = f"{counted('tasks', 'task')}, {counted('seeds', 'seed')}, {each} episodes a point; band: {kinds}"
+    note = f"{many('tasks', 'task')}, {many('seeds', 'seed')}, {each} episodes a point; band: {kinds}"
     return f"{_where(cells)}{note}"
 
 
@@ -119,8 +120,7 @@ def _where(cells: pd.DataFrame) -> str:
     if len(named) < 3 or len(budgets) > 1:
         return ""
     row, (m_inf, n) = cells.iloc[0], budgets.iloc[0]
-    task = row["task"].replace("-v0", "").replace("-singletask-task", ", task ")
-    return rf"preset {row['preset']} on {row['data']} {task}, $M_{{\mathrm{{inf}}}}$ = {m_inf}, $N$ = {n}" + "\n"
+    return rf"preset {row['preset']} on {where(row)}, $M_{{\mathrm{{inf}}}}$ = {m_inf}, $N$ = {n}" + "\n"
 
 
 def _line(axes: Axes, metrics: pd.DataFrame, name: str, i: int, label: str) -> None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.errors import UnknownNameError
-from workbench.plots.style import agent_style, display_name, in_order, published_style, styled
+from workbench.plots.style import agent_style, counted, display_name, in_order, published_style, styled
 from workbench.published import same_protocol
 from workbench.stats.comparisons import probability_of_improvement
 from workbench.stats.estimate import ScoresError
@@ -64,7 +64,7 @@ def performance_profiles(
     seeds = sorted({len(matrix) for matrix in matrices.values()})
     tasks = next(iter(matrices.values())).shape[1]
     several = [count for count in seeds if count > 1]
-    note = f"{_count(tasks, 'task')}, {' or '.join(map(str, seeds))} seed{'' if seeds == [1] else 's'} of each; "
+    note = f"{counted(tasks, 'task')}, {' or '.join(map(str, seeds))} seed{'' if seeds == [1] else 's'} of each; "
     note += f"bands, bars: {how.kind(*several)}" if several else how.kind(1)
     note += "; none for one seed" if 1 in seeds and several else ""
     note += "; ties count half"
@@ -81,7 +81,7 @@ def published_profiles(per_task: pd.DataFrame, reference: str = "FQL", title: st
     matrices, environments = published_matrices(per_task), per_task["environment"].nunique()
     tasks, seeds = next(iter(matrices.values())).shape[1], "/".join(map(str, sorted(per_task["seeds"].unique())))
     notes = (
-        f"published means over {seeds} seeds of each of {_count(tasks, 'task')} in {environments} environments",
+        f"published means over {seeds} seeds of each of {counted(tasks, 'task')} in {environments} environments",
         "no intervals: the scores of single seeds were not published, nor SORL's by task; ties count half",
     )
     return _figure(matrices, reference, DEFAULT, PUBLISHED, (title, *notes))
@@ -138,7 +138,3 @@ def _improvement(axes: Axes, matrices: Matrices, reference: str, how: Bootstrap,
     axes.set_yticks(range(len(others)), [display_name(agent) for agent in others], fontsize="x-small")
     axes.set(xlim=(-3, 103), ylim=(len(others) - 0.5, -0.5))
     axes.set_xlabel(f"{words.better.format(display_name(reference))} [%]")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

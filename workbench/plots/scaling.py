@@ -1,6 +1,5 @@
 """Success rates of inference budgets: their tables, and the parts that figures of them share."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workbench.plots.style import legend_above, series, styled
 from workbench.stats import ScoresError, wilson
+from workbench.stats.summary import environment_and_task
 
 M_INF, N = r"$M_{\mathrm{inf}}$", "$N$"
 STEPS, CANDIDATES = f"Euler steps {M_INF}", f"candidates {N}"
@@ -67,8 +67,13 @@ def pooled(cells: pd.DataFrame, by: Sequence[str] = ("m_inf", "n")) -> pd.DataFr
 def subject(cells: pd.DataFrame) -> str:
     """What was trained, on which data, for how long, in words for a title."""
     row = cells.iloc[0]
-    task = re.sub(r"-singletask-task(\d)(-v0)?$", r", task \1", row["task"])
-    return f"{row['agent'].upper()} ({row['preset']}) on {row['data']} {task}, after {row['step']:,} updates"
+    return f"{row['agent'].upper()} ({row['preset']}) on {where(row)}, after {row['step']:,} updates"
+
+
+def where(row: pd.Series) -> str:
+    """The data and the task of a row, in words."""
+    environment, number = environment_and_task(str(row["task"]))
+    return f"{row['data']} {environment}, {number}"
 
 
 def interval_note(table: pd.DataFrame, what: str = "Bars", *, rings: bool = True) -> str:

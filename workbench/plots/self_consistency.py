@@ -12,19 +12,22 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from workbench.plots.scaling import M_INF
-from workbench.plots.style import GREY, legend_above, series, styled
+from workbench.plots.style import GREY, counted, legend_above, series, styled
 
 COLOURS = "cividis"
 PER_TIME = "error [action / time]"
 
 
 @styled(2.35)
-def self_consistency(grid: pd.DataFrame, flow_matching: pd.DataFrame, sampler: pd.DataFrame) -> Figure:
+def self_consistency(
+    grid: pd.DataFrame, flow_matching: pd.DataFrame, sampler: pd.DataFrame, what: str = "SORL on eight Gaussians"
+) -> Figure:
     """Error of every step (a tile covers the flow time of the step), errors over training, and steps that agree.
 
     Tables `mixture_self_consistency`, `mixture_flow_matching` and `mixture_sampler`. Tiles are means over seeds after
     the last update; the lowest row is the flow-matching error against the exact velocity. Over training each step size
-    is a root mean square over its times; lines are means over seeds, bands their range.
+    is a root mean square over its times; lines are means over seeds, bands their range. `what` is the agent and its
+    data, for the title.
     """
     figure = Figure(layout="constrained")
     tiles, training, gaps = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
@@ -33,10 +36,10 @@ def self_consistency(grid: pd.DataFrame, flow_matching: pd.DataFrame, sampler: p
     _gaps(gaps, sampler)
     for axes in (training, gaps):
         updates_axis(axes, grid)
-    seeds = grid["seed"].nunique()
+    seeds = counted(len(set(grid["seed"])), "seed")
     figure.suptitle(
-        f"SORL on eight Gaussians, $w_{{\\mathrm{{ql}}}} = 0$. Tiles: mean of {seeds} seeds after "
-        f"{grid['step'].max():,} updates. Lines: mean of {seeds} seeds; bands: their range.",
+        f"{what}, $w_{{\\mathrm{{ql}}}} = 0$. Tiles: mean of {seeds} after "
+        f"{grid['step'].max():,} updates. Lines: mean of {seeds}; bands: their range.",
         fontsize="x-small",
     )
     return figure

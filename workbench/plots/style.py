@@ -158,3 +158,8 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
             figure.savefig(file, format=kind, metadata=metadata)
         paths.append(path)
     return paths
+
+
+def counted(count: int, word: str) -> str:
+    """A number and its noun: `1 seed`, `3 seeds`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

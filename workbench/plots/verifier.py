@@ -20,7 +20,7 @@ from workbench.plots.scaling import (
     success_axis,
     success_line,
 )
-from workbench.plots.style import GREY, legend_above, series, styled
+from workbench.plots.style import GREY, counted, legend_above, series, styled
 from workbench.stats.intervals import DEFAULT, Bootstrap
 
 RANGES = 10
@@ -83,7 +83,7 @@ def calibration(calibration: pd.DataFrame, verifier: pd.DataFrame) -> Figure:
     seeds = len(set(drawn["seed"]))
     figure.suptitle(
         f"{_title(verifier)}\n"
-        f"Dots: steps drawn at random from episodes of {seeds} training {'seed' if seeds == 1 else 'seeds'}. "
+        f"Dots: steps drawn at random from episodes of {counted(seeds, 'training seed')}. "
         f"Marks: means over {RANGES} equal ranges of $Q$ (those seen in {FEWEST} episodes or more);\n"
         "bars: 95 % bootstrap over these episodes. Dashed: $Q$ = return. $Q$ was learned for $N = 1$.",
         fontsize="x-small",

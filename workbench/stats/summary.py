@@ -14,7 +14,7 @@ from workbench.stats.estimate import Estimate, ScoresError
 from workbench.stats.intervals import DEFAULT, Bootstrap
 from workbench.stats.tables import PROTOCOL, run_scores, score_matrix
 
-SINGLE_TASK = re.compile(r"(.+)-singletask-(task\d)(?:-v0)?")
+SINGLE_TASK = re.compile(r"(.+)-singletask-task(\d)(?:-v0)?")
 
 
 def cell_scores(cells: pd.DataFrame, last: int = 3) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def own_scores(cells: pd.DataFrame, last: int = 3) -> pd.DataFrame:
     source (hashes of the runs). Raises as `cell_scores` and `score_matrix` do.
     """
     scores = cell_scores(cells, last)
-    names = scores["task"].map(_environment_and_task)
+    names = scores["task"].map(environment_and_task)
     scores = scores.assign(environment=names.str[0], number=names.str[1])
     keys = ["environment", "agent", *(name for name in (*PROTOCOL, "steps") if name in scores and name != "agent")]
     return pd.DataFrame([_own_row(runs) for _, runs in scores.groupby(keys, dropna=False)])
@@ -88,9 +88,10 @@ def _own_row(runs: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _environment_and_task(name: str) -> tuple[str, str]:
+def environment_and_task(name: str) -> tuple[str, str]:
+    """The environment of a single task's name, and which of its tasks: `cube-single-play` and `task 2`."""
     found = SINGLE_TASK.fullmatch(name)
-    return (found[1], found[2]) if found else (name, "one task")
+    return (found[1], f"task {found[2]}") if found else (name, "one task")
 
 
 def _named(value: Estimate) -> dict[str, float]:

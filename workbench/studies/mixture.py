@@ -15,12 +15,11 @@ from workbench.agents.presets import preset
 from workbench.agents.sorl import SORL
 from workbench.data.dataset import Dataset
 from workbench.data.toy import Mixture, make_toy, toy
-from workbench.flow import Shortcut
+from workbench.flow import Shortcut, euler_path
 from workbench.theory import W2Report, flow_matching_profile, measure, self_consistency_grid, step_gap, straightness
 from workbench.theory.along import exact_path
 from workbench.theory.bound import FLOW_STEPS
 from workbench.theory.dyadic import step_counts
-from workbench.theory.sampler import rollout
 from workbench.train import init_seeds, train_chunk
 
 TOY = "eight_gaussians"
@@ -164,7 +163,7 @@ def _shown(s: Shortcut, target: Mixture, m_disc: int, size: Size) -> dict[str, p
 @eqx.filter_jit
 def _steps(s: Shortcut, a_0: Float[Array, "row act"], m: int) -> Float[Array, "row point act"]:
     """Every point of the m-step sampler, whose last is clipped as in `flow.euler`."""
-    points = jax.vmap(lambda a_0: rollout(s, a_0, X, m)[0])(a_0)
+    points = jax.vmap(lambda a_0: euler_path(s, a_0, X, m)[0])(a_0)
     return points.at[:, -1].set(jnp.clip(points[:, -1], -1, 1))
 
 

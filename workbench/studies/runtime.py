@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -58,16 +58,30 @@ def runtime(smoke: bool = False) -> dict[str, pd.DataFrame]:
     product measured in turn with the updates, so that a busy machine slows both. `machine` says where it was measured.
     """
     size = SMOKE if smoke else FULL
+    return {"cost": decision_times(size), "updates": update_times(size)}
+
+
+def decision_times(size: Size = FULL) -> pd.DataFrame:
+    """The table `cost` of `runtime`."""
+    rows = [fixed | row for agent, _, fixed in _presets(size) for row in _decisions(agent, size)]
+    return pd.DataFrame(rows)
+
+
+def update_times(size: Size = FULL) -> pd.DataFrame:
+    """The table `updates` of `runtime`."""
+    rows = [fixed | row for agent, batch, fixed in _presets(size) for row in _updates(agent, batch, size)]
+    return pd.DataFrame(rows)
+
+
+def _presets(size: Size) -> Iterator[tuple[SORL, int, dict[str, str]]]:
+    """Agent and batch size of each preset, and what all of its rows say."""
     facts = environment()
     machine = facts["machine"] if facts["device"] == "cpu" else facts["device"]
-    decisions, updates = [], []
     for name in PRESETS:
         chosen = preset("sorl", name, ENVIRONMENT)
         assert isinstance(chosen.agent, SORL)
-        agent, fixed = dataclasses.replace(chosen.agent, **size.network), {"preset": name, "machine": machine}
-        decisions += [fixed | row for row in _decisions(agent, size)]
-        updates += [fixed | row for row in _updates(agent, chosen.batch_size, size)]
-    return {"cost": pd.DataFrame(decisions), "updates": pd.DataFrame(updates)}
+        agent = dataclasses.replace(chosen.agent, **size.network)
+        yield agent, chosen.batch_size, {"preset": name, "machine": machine}
 
 
 def _decisions(agent: SORL, size: Size) -> list[dict[str, Any]]:

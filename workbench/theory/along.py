@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from workbench.data.toy import Mixture
-from workbench.flow import Action, Scalar, Shortcut
+from workbench.flow import Action, Scalar, Shortcut, euler_path
 from workbench.theory.dyadic import intervals, level, preorder, step_counts
-from workbench.theory.sampler import rollout
 
 Points: TypeAlias = Float[Array, "point act"]
 
@@ -116,7 +115,7 @@ def along(s: Shortcut, mixture: Mixture, x: Float[Array, " obs"], a_0: Action, *
     lipschitz = lipschitz.at[right].max(_secant(v_second - v[right], landed[left] - origin[right]))
     ends = []
     for m in map(int, step_counts(m_disc)):
-        points, velocities = rollout(s, a_0, x, m)
+        points, velocities = euler_path(s, a_0, x, m)
         lipschitz = lipschitz.at[level(m)].max(_secant(velocities - v[level(m)], points[:-1] - origin[level(m)]))
         ends.append(points[-1])
 

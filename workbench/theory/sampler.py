@@ -13,25 +13,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from workbench import losses
-from workbench.flow import Action, Shortcut, euler, interpolate
+from workbench.flow import Action, Shortcut, euler, euler_path, interpolate
 from workbench.theory.dyadic import as_grid, intervals
 
 Observations: TypeAlias = Float[Array, "row obs"]
 Actions: TypeAlias = Float[Array, "row act"]
-
-
-def rollout(
-    s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: int
-) -> tuple[Float[Array, "{m}+1 act"], Float[Array, "{m} act"]]:
-    """The points of m Euler steps from one a_0, **not** clipped at the end, and the velocities that led from each."""
-    h = jnp.asarray(1.0 / m, a_0.dtype)
-
-    def step(a_t: Action, j: Float[Array, ""]) -> tuple[Action, tuple[Action, Action]]:
-        v = s(a_t, j * h, h, x)
-        return a_t + h * v, (a_t, v)
-
-    end, (points, velocities) = jax.lax.scan(step, a_0, jnp.arange(m, dtype=a_0.dtype))
-    return jnp.concatenate([points, end[None]]), velocities
 
 
 @eqx.filter_jit
@@ -89,7 +75,7 @@ def straightness(s: Shortcut, x: Observations, a_0: Actions, *, m: int) -> Float
     """
 
     def bend(a_0: Action, x: Float[Array, " obs"]) -> Float[Array, ""]:
-        points, velocities = rollout(s, a_0, x, m)
+        points, velocities = euler_path(s, a_0, x, m)
         return jnp.sum((points[-1] - points[0] - velocities) ** 2, axis=-1).mean()
 
     return jax.vmap(bend)(a_0, x)
