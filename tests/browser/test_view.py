@@ -3,7 +3,6 @@
 import base64
 import io
 
-import pytest
 from PIL import Image
 
 from tests.browser.conftest import OpenNotebook
@@ -164,41 +163,3 @@ def test_policy_panel_and_a_dark_page(lab: Lab, open_notebook: OpenNotebook) -> 
     assert page.view.evaluate("root => getComputedStyle(root).backgroundColor") == "rgb(17, 17, 17)"
     corner = "canvas => [...canvas.getContext('2d').getImageData(60, 100, 1, 1).data]"
     assert page.page.locator(CANVAS).first.evaluate(corner)[3] < 255
-
-
-TRAINING = """
-import jax
-from workbench.live import Controls, LiveView, Trainer
-compiled = []
-jax.monitoring.register_event_duration_secs_listener(
-    lambda event, duration_secs, **_: compiled.append(event) if "backend_compile" in event else None
-)
-trainer = Trainer("toy:eight_gaussians", settings={"width": 64, "depth": 2})
-controls, view = Controls(trainer), LiveView(trainer)
-"""
-
-
-@pytest.mark.slow
-def test_slider_by_keyboard_steers_a_training_that_goes_on(any_lab: Lab, open_notebook: OpenNotebook) -> None:
-    page = open_notebook(any_lab, TRAINING, "controls", "display(view); trainer.start()", "trainer.stop()")
-    page.page.set_default_timeout(120_000)  # compiling takes what it takes
-    for cell in range(3):
-        page.run(cell)
-    page.until(ROWS, 20)
-    page.until("() => document.querySelector('.workbench-live figure:nth-child(5)')")  # the policy's first picture
-    before, programs = page.kernel("trainer.branch.settings.values['sc']"), page.kernel("len(compiled)")
-    slider = page.page.locator(".workbench-dial-sc [role=slider]")
-    slider.focus()
-    page.page.keyboard.press("ArrowLeft")
-    page.until("() => document.querySelector('.workbench-live').dataset.marks === '1'")
-    assert float(page.kernel("trainer.branch.settings.values['sc']")) < float(before)
-    assert page.kernel("len(compiled)") == programs
-    page.page.get_by_role("button", name="Fork now").click()
-    page.until("() => document.querySelectorAll('.workbench-live .key').length === 2")
-    page.reload()
-    page.until("() => document.querySelectorAll('.workbench-live .key').length === 2")
-    page.page.locator(".workbench-dial-sc [role=slider]").focus()
-    page.page.keyboard.press("ArrowLeft")
-    page.until("() => document.querySelector('.workbench-live').dataset.marks === '2'")
-    page.run(3)
-    page.until(STATUS, "stopped")

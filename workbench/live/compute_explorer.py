@@ -57,11 +57,12 @@ class ComputeExplorer(widgets.VBox):
         self.next.on_click(lambda _: self.set(episode=self.episode.value + 1))
         self.status, self.numbers = widgets.HTML(), widgets.HTML()
         self.picture = widgets.Image(format="png", layout={"max_width": "100%"})
-        self.video = widgets.Video(value=self.run.video() or b"", autoplay=False, layout={"max_width": "100%"})
+        self.video = widgets.Video(autoplay=False, layout={"max_width": "100%"})
         where = widgets.HBox([self.episode, self.next], layout={"flex_flow": "row wrap"})
         title = widgets.HTML(f"<b>{html.escape(self.run.name)}</b>")
-        rows = [title, self.m_inf, self.n, where, self.step, self.status, self.numbers, self.picture, self.video]
+        rows = [title, self.m_inf, self.n, where, self.step, self.status, self.numbers, self.picture]
         super().__init__(rows)
+        self._film(self.run.video())
         self._judge = Latest(self._show, "judge", self._failed)
         self._player = Latest(self._play, "player", self._failed)
         for slider in (self.m_inf, self.n, self.episode):
@@ -128,9 +129,15 @@ class ComputeExplorer(widgets.VBox):
     def _watch(self, played: Played) -> None:
         self.played = played
         self.step.max = max(0, played.rollout.length - 1)
-        if played.video:
-            self.video.value = played.video
+        self._film(played.video)
         self._judge.ask(self.cell)
+
+    def _film(self, video: bytes | None) -> None:
+        """Show a video below all else; until there is one there is no player, which a browser would complain of."""
+        if video:
+            self.video.value = video
+            if self.video not in self.children:
+                self.children = (*self.children, self.video)
 
     def _show(self, cell: Cell, wanted: Callable[[], bool]) -> None:
         """Draw and tell all about a budget; runs in the judge's thread."""
