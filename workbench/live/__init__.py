@@ -10,16 +10,18 @@ if TYPE_CHECKING:
     from workbench.live.compute_explorer import ComputeExplorer
     from workbench.live.controls import Controls
     from workbench.live.mixture_explorer import MixtureExplorer
+    from workbench.live.scrubber import RolloutScrubber
     from workbench.live.trainer import Trainer
     from workbench.live.view import LiveView
 
-__all__ = ["ComputeExplorer", "Controls", "LiveView", "MixtureExplorer", "Trainer"]
+__all__ = ["ComputeExplorer", "Controls", "LiveView", "MixtureExplorer", "RolloutScrubber", "Trainer"]
 
 _WHERE = {
     "ComputeExplorer": "compute_explorer",
     "Controls": "controls",
     "LiveView": "view",
     "MixtureExplorer": "mixture_explorer",
+    "RolloutScrubber": "scrubber",
     "Trainer": "trainer",
 }
 

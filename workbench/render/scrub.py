@@ -6,13 +6,15 @@ are no arrays) and arrays named `0000/q` and so on, one group a panel.
 
 import dataclasses
 import json
+import subprocess
 import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
@@ -119,6 +121,48 @@ def load_scrub(path: Path) -> Scrub:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise WorkbenchError(f"{path} does not hold a video's scrub data ({error}): make the video again.") from error
+
+
+def scenes(
+    video: Path, boxes: Sequence[tuple[int, int, int, int]]
+) -> Iterator[list[UInt8[np.ndarray, "height width 3"]]]:
+    """Frame by frame, what a video shows inside of boxes such as `Track.box`; one frame is in memory at a time.
+
+    Raises `WorkbenchError` when there is no such video, no ffmpeg, or the file is no video.
+    """
+    import imageio_ffmpeg
+
+    if not video.exists():
+        raise WorkbenchError(f"there is no video {video} beside its scrub data: `workbench video RUN` makes both.")
+    try:
+        # Not imageio's own reader: it forks, which is not safe beside the threads of JAX.
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-i", str(video)]
+        command += ["-f", "image2pipe", "-c:v", "ppm", "-"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+    except (OSError, RuntimeError) as error:
+        raise WorkbenchError(
+            f"there is no ffmpeg to read {video} with: pip install --force-reinstall imageio-ffmpeg, "
+            "or name one in IMAGEIO_FFMPEG_EXE."
+        ) from error
+    with process:
+        assert process.stdout is not None
+        try:
+            while (page := _ppm(process.stdout)) is not None:
+                yield [page[y : y + tall, x : x + wide] for x, y, wide, tall in boxes]
+        except GeneratorExit:
+            process.kill()
+            raise
+    if process.returncode:
+        raise WorkbenchError(f"{video} is not a video that ffmpeg can read to its end: make it again.")
+
+
+def _ppm(stream: IO[bytes]) -> UInt8[np.ndarray, "height width 3"] | None:
+    """The next picture of a stream of raw ones, each with a header of three lines; None at its end."""
+    if not stream.readline():
+        return None
+    width, height = map(int, stream.readline().split())
+    stream.readline()
+    return np.frombuffer(stream.read(3 * width * height), np.uint8).reshape(height, width, 3)
 
 
 def _read(file: np.lib.npyio.NpzFile, i: int, header: dict[str, Any]) -> Track:
