@@ -1,6 +1,7 @@
 """The trainer's thread: start to stop, errors, what is shown, and that no control compiles anything."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import jax
@@ -13,7 +14,7 @@ from workbench.data.toy import make_toy
 from workbench.errors import DivergedError, UnknownNameError, WorkbenchError
 from workbench.live.branch import Branch
 from workbench.live.interventions import Intervention
-from workbench.live.problems import Problem
+from workbench.live.problems import Problem, draw
 from workbench.live.rounds import tuned
 from workbench.live.snapshot import Dials, Settings
 from workbench.live.trainer import Trainer
@@ -197,6 +198,21 @@ def test_pictures_follow_the_controls_also_at_rest(make):
     until(lambda: trainer.cloud_labels[0] == "controls: M_inf = 2, best of 8")
     assert {"reward", "energy_m1", "val_sc"} <= set(trainer.probe)
     assert trainer.branch.step == 4
+
+
+def test_what_compiling_took_does_not_hold_back_the_pictures_after_it(make, monkeypatch):
+    calls = []
+
+    def slow_at_first(*args):
+        calls.append(time.monotonic())
+        time.sleep(0 if calls[1:] else 2.0)  # a probe may take 5 % of the time, so this one alone 40 s
+        return draw(*args)
+
+    monkeypatch.setattr("workbench.live.problems.draw", slow_at_first)
+    trainer = make()
+    trainer.start()
+    until(lambda: len(calls) >= 5)
+    assert calls[4] - calls[0] < 20
 
 
 def test_any_branch_is_measured_on_request(make):

@@ -1,6 +1,6 @@
 """Success, return and time of a policy over a grid of inference budgets, many episodes at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -120,17 +120,27 @@ def evaluate_policy(
     bar = tqdm(total=book.total, desc=task, unit="episode", disable=None if progress else True)
     settings = {"workers": workers, "success_timing": success_timing, "episode_limit": episode_limit}
     with EnvPool(task, book.lanes, **settings) as pool, bar:
-        for group in book.groups:
-            pool.send([], book.begin(group))
-        while book.busy:
-            for group in book.groups:
-                traces = pool.receive()
-                bar.update(book.settle(group, pool.table, traces))
-                steps = book.stepping(group)
-                if steps:
-                    pool.table["a"][group] = book.decide(group, _choose(policy, book, group, pool.table))
-                pool.send(steps, book.begin(group))
+        play(policy, book, pool, bar.update)
     return Evaluation(*book.results())
+
+
+def play(policy: Policy, book: LaneBook, pool: EnvPool, ended: Callable[[int], object]) -> None:
+    """Play all episodes of a book in a pool with as many lanes; no order is in flight before or afterwards.
+
+    `ended` is told after each answer how many episodes ended with it. It may raise, and then the pool must be closed.
+    """
+    for group in book.groups:
+        pool.send([], book.begin(group))
+    while book.busy:
+        for group in book.groups:
+            traces = pool.receive()
+            ended(book.settle(group, pool.table, traces))
+            steps = book.stepping(group)
+            if steps:
+                pool.table["a"][group] = book.decide(group, _choose(policy, book, group, pool.table))
+            pool.send(steps, book.begin(group))
+    for _ in book.groups:
+        pool.receive()
 
 
 def _choose(policy: Policy, book: LaneBook, group: slice, table: np.ndarray) -> Choice:

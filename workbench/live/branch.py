@@ -13,7 +13,7 @@ from workbench.data.dataset import Dataset
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.live.history import History
 from workbench.live.interventions import Intervention, apply, before, differences, replay
-from workbench.live.snapshot import Dials, Settings
+from workbench.live.snapshot import Dials, Settings, Value
 from workbench.store.spec import RunSpec, make_spec
 from workbench.train import init_seeds, train_chunk
 
@@ -65,7 +65,8 @@ class Branch:
 
     `interventions` are all since update 0, those before `forked_at` shared with the parent, and `start` are the
     settings of update 0, so a branch can be replayed from its own record alone. `history` begins at `forked_at`.
-    A rewind replaces `history` and `interventions`; else they only grow. `active` branches are trained in turn.
+    A rewind replaces `history` and `interventions` and counts in `rewinds`; an evaluation replaces `history`; else they
+    only grow. `active` branches are trained in turn.
     """
 
     def __init__(self, name: str, spec: RunSpec, state: TrainState) -> None:
@@ -79,6 +80,7 @@ class Branch:
         self.parent: str | None = None
         self.forked_at: int | None = None
         self.active = True
+        self.rewinds = 0
         self.chunk = 1
         self.kept = Kept.sized_for(state)
         self.kept.offer(self.step, state)
@@ -152,7 +154,7 @@ class Branch:
     def rewind(self, data: Dataset, step: int, on_piece: Callable[[int], None] = lambda step: None) -> None:
         """Go back to `step` exactly, with the settings that led to it; what came later is forgotten."""
         self.state = self.state_at(data, step, on_piece)
-        self.step = step
+        self.step, self.rewinds = step, self.rewinds + 1
         self.interventions = before(self.interventions, step)
         self.history = self.history.until(step)
         self.kept = self.kept.until(step)
@@ -198,6 +200,19 @@ class Branch:
         child = Branch.fresh(name, made, data)
         child.dials.set(n=dials.values["n"], verifier=dials.values["verifier"])
         return child
+
+    def enter(self, step: int, values: dict[str, float], rewinds: int) -> None:
+        """Add metrics of an earlier update to the history, unless the branch was rewound since it had `rewinds`."""
+        if rewinds == self.rewinds:
+            self.history = self.history.including(step, values)
+
+    def values_of(self, preset: str | None = None) -> dict[str, Value]:
+        """The values of all controls where the branch began, or those of a preset such as `paper`."""
+        if preset is None:
+            return self.start.values
+        spec = self.spec
+        made = make_spec(spec.task, spec.data, agent=spec.agent, preset_name=preset, settings=spec.settings)
+        return Settings.of(made).values
 
     def _take(self, settings: Settings) -> None:
         """Put settings into effect that are on record already."""

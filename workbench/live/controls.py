@@ -16,6 +16,7 @@ import ipywidgets as widgets
 
 from workbench.errors import WorkbenchError
 from workbench.live.dial import DESCRIBED, Dial, SliderNames
+from workbench.live.evaluations import EVERY, playable
 from workbench.live.scales import EXPERIMENTS, MEANINGS, STATIC
 from workbench.live.snapshot import Value
 from workbench.live.trainer import Trainer
@@ -23,6 +24,9 @@ from workbench.types import VERIFIERS
 
 STATUS_SECONDS = 0.25
 """Least seconds between two renewals of the numbers while training goes on."""
+
+COLUMNS = {"grid_template_columns": "repeat(auto-fit, minmax(24em, 1fr))", "grid_gap": "0 1.5em"}
+"""As many sliders side by side as the page is wide enough for."""
 
 
 class Controls(widgets.VBox):
@@ -55,9 +59,10 @@ class Controls(widgets.VBox):
         self.verifier.observe(self._heard(lambda value: self._write("verifier", value)), "value")
         self.status, self.numbers = widgets.HTML(), widgets.HTML()
         names = SliderNames(names={f"workbench-dial-{name}": dial.title for name, dial in self.dials.items()})
-        dials = [dial.row for dial in self.dials.values()]
-        rows = [self._training_row(), self.status, self.numbers, *dials, self.verifier]
-        super().__init__([*rows, self._guide_row(), self._past_row(), self._static_row(), names])
+        dials = widgets.GridBox([*(dial.row for dial in self.dials.values()), self.verifier], layout=COLUMNS)
+        rows = [self._training_row(), self.status, self.numbers, dials]
+        below = [self._evaluation_row(), self._guide_row(), self._past_row(), self._static_row(), names]
+        super().__init__([*rows, *below])
         self.add_class("workbench-controls")
         self._unsubscribe = trainer.subscribe(self.refresh)
         self.refresh()
@@ -79,6 +84,8 @@ class Controls(widgets.VBox):
             if (trainer.selected, version) != self._shown:
                 self._shown = (trainer.selected, version)
                 self._show(settings.values)
+            self.evaluating.value = trainer.evaluating is not None
+            self.success.value = f"<span role='status'>{html.escape(trainer.evaluations.note)}</span>"
             text = _status(*state)
             if text != self.status.value or now - self._numbers_at >= STATUS_SECONDS:
                 self._numbers_at, self.status.value = now, text
@@ -105,12 +112,36 @@ class Controls(widgets.VBox):
         buttons = [self.start, self.pause, self.step, self.steps, self.stop, self.reset, self.paper]
         return widgets.HBox(buttons, layout={"flex_flow": "row wrap"})
 
+    def _evaluation_row(self) -> widgets.VBox:
+        """Success in the task's environment; not shown where there is none."""
+        trainer = self.trainer
+        self.evaluating = widgets.Checkbox(
+            description="evaluate while training",
+            tooltip=f"play episodes with every branch that trains, every {EVERY:.0f} s",
+            indent=False,
+            layout={"width": "14em"},
+        )
+        self.evaluating.observe(self._heard(lambda on: setattr(trainer, "evaluating", EVERY if on else None)), "value")
+        self.episodes = widgets.BoundedIntText(
+            value=trainer.evaluations.episodes, min=1, max=1000, description="episodes", layout={"width": "11em"}
+        )
+        self.episodes.observe(self._heard(lambda count: setattr(trainer.evaluations, "episodes", count)), "value")
+
+        def evaluate() -> None:
+            trainer.evaluate(wait=False)  # what comes of it is told in the note
+
+        self.evaluate = self._button("Evaluate now", evaluate, "play this many episodes with the selected branch")
+        self.success = widgets.HTML()
+        row = widgets.HBox([self.evaluating, self.episodes, self.evaluate], layout={"flex_flow": "row wrap"})
+        shown = None if playable(trainer.problem.task) else "none"
+        return widgets.VBox([row, self.success], layout={"display": shown})
+
     def _guide_row(self) -> widgets.VBox:
         offered = {each.title: each for each in EXPERIMENTS if set(each.values) <= {*self.dials, "verifier"}}
         self.experiment = widgets.Dropdown(
             options=list(offered),
             description="experiment",
-            style=DESCRIBED,
+            style={"description_width": "6em"},
             layout={"width": "32em", "max_width": "100%"},
         )
         self.watch = widgets.HTML()

@@ -10,8 +10,9 @@ from jaxtyping import Float32
 class History:
     """Rows of named numbers, stored as float32 columns; a value that a row does not have is NaN.
 
-    Steps do not fall from row to row, and are exact up to 16,777,216 updates. Rows are only ever added: a branch that
-    is rewound gets another History, so a reader's cursor is good for as long as the object is the same.
+    Steps do not fall from row to row, and are exact up to 16,777,216 updates. Rows are only ever added at the end: a
+    branch that is rewound, or that learns something of an earlier update, gets another History, so a reader's cursor
+    is good for as long as the object is the same.
     """
 
     def __init__(self) -> None:
@@ -53,12 +54,25 @@ class History:
 
     def until(self, step: int) -> "History":
         """A new History of the rows up to and including `step`."""
-        new = History()
-        _, columns = self.since(0)
+        columns = self.all()
         kept = int(np.searchsorted(columns["step"], step, side="right"))
-        new._columns = {name: column[:kept] for name, column in columns.items()}
-        new._columns = {
-            name: np.concatenate([column, np.full(256, np.nan, np.float32)]) for name, column in new._columns.items()
-        }
-        new._length = kept
+        return self._of({name: column[:kept] for name, column in columns.items()})
+
+    def including(self, step: int, values: Mapping[str, float]) -> "History":
+        """A new History that has `values` at an update that may be past: in its last row, else in one of its own."""
+        columns = self.all()
+        row = int(np.searchsorted(columns["step"], step, side="right")) - 1
+        if row < 0 or columns["step"][row] != step:
+            row += 1
+            columns = {name: np.insert(column, row, np.nan) for name, column in columns.items()}
+        for name, value in {"step": step, **values}.items():
+            columns.setdefault(name, np.full_like(columns["step"], np.nan))[row] = value
+        return self._of(columns)
+
+    @classmethod
+    def _of(cls, columns: Mapping[str, Float32[np.ndarray, " row"]]) -> "History":
+        new = cls()
+        room = np.full(256, np.nan, np.float32)
+        new._columns = {name: np.concatenate([column, room]) for name, column in columns.items()}
+        new._length = len(columns["step"])
         return new

@@ -35,7 +35,7 @@ PANELS = (
     Panel("Q of the data", "q_mean", "return; mean and range", band=("q_min", "q_max")),
     Panel("reward", "reward", "mean of the policy's actions"),
     Panel("distance to data", "energy_m1", "– 1 step, ∘ M_disc", dots="energy_m_disc"),
-    Panel("success", "success", "share of episodes"),
+    Panel("success", "success", "95 % interval", dots="success", band=("success_low", "success_high")),
 )
 """The standard panels: three errors that should fall, what the critic believes, and what the policy does."""
 

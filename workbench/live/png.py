@@ -77,7 +77,8 @@ def _curve(axes: Axes, panel: Panel, table: dict[str, np.ndarray], i: int, name:
     colour, dash, _ = SERIES[i % len(SERIES)]
     if panel.band and all(_has(table, edge) for edge in panel.band):
         low, high = (table[edge] for edge in panel.band)
-        axes.fill_between(table["step"], low, high, color=colour, alpha=0.13, linewidth=0)
+        seen = np.isfinite(low) & np.isfinite(high)
+        axes.fill_between(table["step"][seen], low[seen], high[seen], color=colour, alpha=0.13, linewidth=0)
     if _has(table, panel.line):
         seen = np.isfinite(table[panel.line])
         axes.plot(table["step"][seen], table[panel.line][seen], color=colour, linestyle=dash, linewidth=1.1, label=name)

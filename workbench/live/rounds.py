@@ -3,6 +3,8 @@
 import json
 import time
 from collections import deque
+from collections.abc import Callable
+from typing import Any
 
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.live.branch import Branch
@@ -16,7 +18,7 @@ FOREVER = 2**31
 
 
 class Rounds:
-    """Trains branches in turn. `take`, `look` and `add` belong to the thread; the rest may be used anywhere."""
+    """Trains branches in turn. What makes or trains a branch belongs to the thread, the rest may be used anywhere."""
 
     def __init__(self, problem: Problem, branches: dict[str, Branch]) -> None:
         self.problem, self.branches = problem, branches
@@ -59,6 +61,17 @@ class Rounds:
             raise WorkbenchError(f"there is a branch '{asked}' already: choose another name.")
         names = [proposed, *(f"{proposed} ({i})" for i in range(2, len(self.branches) + 2))]
         return asked or next(name for name in names if name not in self.branches)
+
+    def fork(self, branch: Branch, step: int | None, name: str | None, check: Callable[[], None]) -> Branch:
+        """A second branch from `step` of one, by default from where it is; `check` may raise while that is made."""
+        at = branch.step if step is None else step
+        new = self.new_name(name, f"{branch.name} from {at}")
+        return self.add(branch.fork(self.problem.train, at, new, lambda _: check()))
+
+    def vary(self, branch: Branch, name: str | None, settings: dict[str, Any]) -> Branch:
+        """A new branch from update 0, with other static settings than one has."""
+        new = self.new_name(name, ", ".join(f"{key}={value}" for key, value in settings.items()))
+        return self.add(branch.vary(self.problem.train, new, settings))
 
     def take(self, loop: Loop) -> bool:
         """One chunk of every branch whose turn it is, until the loop wants no more; returns whether any is left."""
@@ -105,7 +118,8 @@ class Rounds:
         loop.tell("compiling")
         start = time.perf_counter()
         branch.compile(self.problem.train)
-        self.measured.take(branch, shown=branch.name == self.selected)
+        for _ in range(2):  # the second tells what a probe costs once it is compiled, and so how often it may come
+            self.measured.take(branch, shown=branch.name == self.selected)
         self.compile_seconds = time.perf_counter() - start
         self._programs.add(program)
         loop.tell("running")

@@ -54,7 +54,7 @@ class Settings:
 
     def weights(self) -> LossWeights:
         """The traced argument of every update."""
-        return LossWeights(**{name: value for name, value in self.pairs if name not in ("m_inf", "n", "verifier")})
+        return LossWeights.named({name: value for name, value in self.pairs if name not in (*MOST, "verifier")})
 
     def budget(self) -> Budget:
         """The inference budget of one decision that draws a single candidate; the caller repeats it `n` times."""

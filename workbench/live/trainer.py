@@ -12,10 +12,11 @@ from workbench.agents.base import TrainState
 from workbench.data.dataset import Dataset
 from workbench.data.load import load_data
 from workbench.live.branch import Branch
+from workbench.live.evaluations import Evaluations
 from workbench.live.problems import Problem
 from workbench.live.rounds import Rounds
 from workbench.live.session import Session, write_run
-from workbench.live.snapshot import Settings, Value
+from workbench.live.snapshot import Value
 from workbench.live.thread import Loop
 from workbench.paths import runs_dir
 from workbench.store.spec import make_spec
@@ -35,12 +36,12 @@ class Trainer:
 
     `Trainer("toy:eight_gaussians", preset="small")` prepares branch `main` at update 0; `start()` trains it. Moving a
     control (`set`) takes effect at the next chunk of 20 to 50 ms, is recorded as an intervention, and compiles nothing.
-    `rewind` and `fork` go back to any update exactly. Branches that are `active` are trained in turn.
+    `rewind` and `fork` go back to any update exactly. Branches that are `active` are trained in turn. `evaluate` plays
+    episodes of an OGBench task beside the training; with `evaluating` set it is done again and again.
 
-    All methods may be called from any thread. Those with `wait` do their work between two chunks and return its result,
-    or a future of it where `wait` is False. There is one trainer a `name`: making or starting another stops the former,
-    so that a cell can be run again. `settings` and `weights` override the preset's by name, as in `make_spec`; `data`
-    is a training file, or a pair of datasets. Raises `WorkbenchError` for what cannot be trained.
+    All methods may be called from any thread; those with `wait` return a result, or a future of it where it is False.
+    There is one trainer a `name`: making or starting another stops the former. `settings` and `weights` override the
+    preset's by name, as in `make_spec`; `data` is a training file or a pair of datasets. Raises `WorkbenchError`.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Trainer:
         self.name, self.problem = name, problem
         self._rounds = Rounds(problem, {branch.name: branch for branch in branches})
         self._loop = Loop(lambda: self._rounds.take(self._loop), self._rounds.look, name)
+        self.evaluations = Evaluations(problem.task, name, self._loop.submit, self._loop.nudge)
+        self._loop.subscribe(lambda: self.evaluations.tick(list(self.branches.values()), self.status))
         self._claim_name()
 
     @classmethod
@@ -172,12 +175,7 @@ class Trainer:
 
     def values_of(self, preset: str | None = None, branch: str | None = None) -> dict[str, Value]:
         """The values that `reset` would set."""
-        chosen = self._rounds.named(branch)
-        if preset is None:
-            return chosen.start.values
-        task, data, settings = chosen.spec.task, chosen.spec.data, chosen.spec.settings
-        made = make_spec(task, data, agent=chosen.spec.agent, preset_name=preset, settings=settings)
-        return Settings.of(made).values
+        return self._rounds.named(branch).values_of(preset)
 
     def select(self, branch: str) -> None:
         """Choose the branch that controls move and pictures show."""
@@ -209,6 +207,7 @@ class Trainer:
 
     def stop(self, wait: bool = True) -> None:
         """Stop at the end of the chunk and end the thread; `start` goes on in a new one."""
+        self.evaluations.stop(wait)
         self._loop.stop(wait)
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -232,6 +231,23 @@ class Trainer:
         chosen = self._rounds.named(branch)
         return self._do(lambda: self._rounds.measured.take(chosen, shown=chosen.name == self.selected), True)
 
+    def evaluate(self, episodes: int | None = None, branch: str | None = None, *, wait: bool = True) -> Any:
+        """Success of a branch as it is now, an `Estimate` over episodes that its history gets too; training goes on.
+
+        The budget is that of the branch's controls. Raises `WorkbenchError` for tasks without environment.
+        """
+        future = self.evaluations.ask(self._rounds.named(branch), episodes)
+        return future.result() if wait else future
+
+    @property
+    def evaluating(self) -> float | None:
+        """Seconds between evaluations of all active branches while training; by default None."""
+        return self.evaluations.every
+
+    @evaluating.setter
+    def evaluating(self, seconds: float | None) -> None:
+        self.evaluations.every = seconds
+
     # What goes back, branches off and saves.
 
     def rewind(self, step: int, branch: str | None = None, *, wait: bool = True) -> Any:
@@ -249,13 +265,7 @@ class Trainer:
     ) -> Any:
         """A second branch from `step` of a branch (by default from where it is), selected; trained beside the first."""
         chosen = self._rounds.named(branch)
-
-        def work() -> Branch:
-            at = chosen.step if step is None else step
-            new = self._rounds.new_name(name, f"{chosen.name} from {at}")
-            return self._rounds.add(chosen.fork(self.problem.train, at, new, lambda _: self._loop.check()))
-
-        return self._do(work, wait)
+        return self._do(lambda: self._rounds.fork(chosen, step, name, self._loop.check), wait)
 
     def vary(self, name: str | None = None, *, branch: str | None = None, wait: bool = True, **settings: Any) -> Any:
         """A new branch from update 0 with other static settings, such as `vary(m_btt=4)`; selected. Compiles.
@@ -263,12 +273,7 @@ class Trainer:
         It begins with the controls of the branch it varies. Raises `WorkbenchError` for illegal settings.
         """
         chosen = self._rounds.named(branch)
-
-        def work() -> Branch:
-            new = self._rounds.new_name(name, ", ".join(f"{key}={value}" for key, value in settings.items()))
-            return self._rounds.add(chosen.vary(self.problem.train, new, settings))
-
-        return self._do(work, wait)
+        return self._do(lambda: self._rounds.vary(chosen, name, settings), wait)
 
     def save(self, path: Path | str = "session.json") -> Session:
         """Write the session: every branch's spec, interventions and final hash. `workbench replay` repeats it."""

@@ -362,11 +362,13 @@ function drawMarks(g, branch, x, top, bottom) {
 function drawBand(g, branch, names, x, y) {
   const { rows } = branch, [steps, low, high] = ["step", ...names].map((name) => branch.get(name));
   if (!low || !high) return;
-  const stride = Math.max(1, Math.floor(rows / 1500));
+  const seen = [];
+  for (let i = 0; i < rows; i++) if (Number.isFinite(low[i]) && Number.isFinite(high[i])) seen.push(i);
+  const stride = Math.max(1, Math.floor(seen.length / 1500)), drawn = seen.filter((_, k) => k % stride === 0);
   g.globalAlpha = 0.14;
   g.beginPath();
-  for (let i = 0; i < rows; i += stride) if (Number.isFinite(high[i])) g.lineTo(x(steps[i]), y(high[i]));
-  for (let i = rows - 1; i >= 0; i -= stride) if (Number.isFinite(low[i])) g.lineTo(x(steps[i]), y(low[i]));
+  for (const i of drawn) g.lineTo(x(steps[i]), y(high[i]));
+  for (const i of drawn.reverse()) g.lineTo(x(steps[i]), y(low[i]));
   g.fill();
   g.globalAlpha = 1;
 }
