@@ -18,7 +18,6 @@ from tqdm import tqdm
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Dataset
-from workbench.data.load import environment_of
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import Evaluation, evaluate
@@ -103,8 +102,6 @@ def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
     Raises `WorkbenchError` when the run has no checkpoint or its task no environment.
     """
     spec = folder.spec
-    if environment_of(spec.task) in ("toy", "minari"):
-        raise WorkbenchError(f"{spec.task} has no environment to play in: only runs on OGBench tasks can be evaluated.")
     info, _ = parse_task(spec.task)
     zero, x, a = jnp.zeros(()), jnp.zeros(info.obs), jnp.zeros(info.act)
     example = Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)

@@ -76,6 +76,11 @@ GALLERY: dict[str, Entry] = {
     "rollout_strips": Entry(
         "strips:rollout_strips", ("strip_q", "strip_frames"), "one start under several budgets, with Q over time"
     ),
+    "agents_on_a_mixture": Entry(
+        "agents:agents_on_a_mixture",
+        ("agents_mixture", "agents_mixture_samples"),
+        "what each method does with the same mixture and reward",
+    ),
     "runtime": Entry("runtime:run_time", ("updates", "cost"), "milliseconds of training and inference"),
 }
 """In the order of a paper; what has no table yet is not drawn."""

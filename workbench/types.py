@@ -1,11 +1,15 @@
 """The types that flow through the workbench: a batch, the loss weights, the inference budget, a decision."""
 
-from typing import TypeAlias
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from workbench.errors import UnknownNameError
 
 Key: TypeAlias = PRNGKeyArray
 Metrics: TypeAlias = dict[str, Float[Array, "*seed"]]
@@ -22,6 +26,10 @@ def as_float32(value: object) -> jax.Array:
 def as_int32(value: object) -> jax.Array:
     """Convert to an int32 array, for the same reason."""
     return jnp.asarray(value, jnp.int32)
+
+
+def _each_as_float32(values: Mapping[str, object]) -> dict[str, jax.Array]:
+    return {name: as_float32(value) for name, value in values.items()}
 
 
 class Batch(eqx.Module):
@@ -46,6 +54,9 @@ class LossWeights(eqx.Module):
     the coefficients of other agents, whose `knobs` say which of all these they use and what for. `gamma` is the
     discount, `tau` the rate of the target networks, `lr` the learning rate of Adam. A leading `seed` axis on a leaf
     gives each vmapped seed its own value. Change one with `dataclasses.replace`, which keeps the float32 conversion.
+
+    `extra` holds the weights of a user's own loss terms and knobs, by name. `named` and `weights[name]` do not tell
+    them from the others.
     """
 
     ql: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=10.0)
@@ -56,6 +67,28 @@ class LossWeights(eqx.Module):
     lr: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=1e-4)
     alpha: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=1.0)
     beta: Float[Array, "*seed"] = eqx.field(converter=as_float32, default=0.0)
+    extra: dict[str, Float[Array, "*seed"]] = eqx.field(converter=_each_as_float32, default_factory=dict)
+
+    @classmethod
+    def named(cls, values: Mapping[str, Any]) -> "LossWeights":
+        """Weights from values by name; a name that is no field goes to `extra`, and the others have their defaults."""
+        own = cls.names()
+        fields = {name: value for name, value in values.items() if name in own}
+        return cls(**fields, extra={name: value for name, value in values.items() if name not in own})
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The fields that are weights, without `extra`."""
+        return tuple(field.name for field in dataclasses.fields(cls) if field.name != "extra")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.extra or name in self.names()
+
+    def __getitem__(self, name: str) -> Float[Array, "*seed"]:
+        """One weight by name; raises `UnknownNameError` where there is none."""
+        if name not in self:
+            raise UnknownNameError("loss weight", name, [*self.names(), *self.extra])
+        return self.extra[name] if name in self.extra else getattr(self, name)
 
 
 class Budget(eqx.Module):

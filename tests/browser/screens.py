@@ -24,9 +24,9 @@ class View:
 
 VIEWS = {
     "tuned_live": View("03_the_three_losses_tuned_live", "view.png", ".workbench-controls"),
-    "compute_explorer": View("05_test_time_scaling", "ComputeExplorer(run)", ".widget-video", settle_s=90),
-    "mixture_explorer": View("06_the_w2_bound_measured", "MixtureExplorer", ".widget-image", settle_s=30),
-    "scrubber": View("07_watch_the_policy", "RolloutScrubber", ".workbench-scrubber", settle_s=10),
+    "compute_explorer": View("05_test_time_scaling", "display(explorer)", ".widget-video", settle_s=90),
+    "mixture_explorer": View("06_the_w2_bound_measured", "display(explorer)", ".widget-image", settle_s=30),
+    "scrubber": View("07_watch_the_policy", "display(scrubber)", ".workbench-scrubber", settle_s=10),
 }
 WIDTH, HEIGHT = 1280, 1250
 READY = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.status === 'idle'"

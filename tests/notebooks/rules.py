@@ -1,4 +1,8 @@
-"""How a tutorial is written: text before each piece of code, short cells, short definitions."""
+"""How a tutorial is written: text before each piece of code, short cells, short definitions.
+
+One exception: an agent or a loss of a user's own, registered where it is written, is what a tutorial teaches to write.
+It may have forty lines, as notebook 09 promises, and its cell holds nothing else.
+"""
 
 import ast
 
@@ -6,6 +10,7 @@ import nbformat
 
 LONGEST_CELL = 20
 LONGEST_DEFINITION = 5
+LONGEST_LESSON = 40
 
 
 def definitions(source: str) -> dict[str, int]:
@@ -13,6 +18,14 @@ def definitions(source: str) -> dict[str, int]:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
     return {node.name: (node.end_lineno or node.lineno) - node.lineno + 1 for node in nodes}
+
+
+def is_lesson(source: str) -> bool:
+    """Whether a cell is one definition that registers itself, and nothing else."""
+    match ast.parse(source).body:
+        case [ast.ClassDef(decorator_list=[call, *_]) | ast.FunctionDef(decorator_list=[call, *_])]:
+            return ast.unparse(call).startswith("register")
+    return False
 
 
 def violations(notebook: nbformat.NotebookNode) -> list[str]:
@@ -24,9 +37,12 @@ def violations(notebook: nbformat.NotebookNode) -> list[str]:
             continue
         if i == 0 or cells[i - 1].cell_type != "markdown":
             found.append(f"cell {i} has no text before it.")
-        lines = len(cell.source.splitlines())
-        if lines > LONGEST_CELL:
-            found.append(f"cell {i} has {lines} lines, more than {LONGEST_CELL}.")
+        lines, lesson = len(cell.source.splitlines()), is_lesson(cell.source)
+        longest = LONGEST_LESSON if lesson else LONGEST_CELL
+        if lines > longest:
+            found.append(f"cell {i} has {lines} lines, more than {longest}.")
+        if lesson:
+            continue
         for name, length in definitions(cell.source).items():
             if length > LONGEST_DEFINITION:
                 found.append(f"{name} in cell {i} has {length} lines, more than {LONGEST_DEFINITION}.")

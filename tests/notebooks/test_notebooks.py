@@ -70,6 +70,7 @@ def test_it_runs_and_draws(source: Path, tmp_path: Path) -> None:
 
 TEXT = "text"
 LAST = [TEXT, "assert True"]
+LESSON = "@register(weights={{}})\nclass Mine(AbstractBaseline):\n{}"
 
 
 def build(sources: list[str]) -> nbformat.NotebookNode:
@@ -90,6 +91,8 @@ def test_a_failed_assertion_is_noticed(tmp_path: Path) -> None:
         ([TEXT, "x = 1\n" * 21, *LAST], "cell 1 has 21 lines, more than 20."),
         ([TEXT, "def f():\n" + "    x = 1\n" * 5, *LAST], "f in cell 1 has 6 lines, more than 5."),
         ([*LAST, TEXT, "x = 1", TEXT], "the last piece of code asserts nothing."),
+        ([TEXT, LESSON.format("    x = 1\n" * 39), *LAST], "cell 1 has 41 lines, more than 40."),
+        ([TEXT, LESSON.format("    x = 1\n" * 9) + "x = 1", *LAST], "Mine in cell 1 has 10 lines, more than 5."),
     ],
 )
 def test_rules_see(sources: list[str], sentence: str) -> None:
@@ -99,6 +102,7 @@ def test_rules_see(sources: list[str], sentence: str) -> None:
 def test_rules_allow() -> None:
     short = "def f():\n" + "    x = 1\n" * 4
     assert violations(build([TEXT, short + "x = 1\n" * 15, TEXT, *LAST])) == []
+    assert violations(build([TEXT, LESSON.format("    x = 1\n" * 38), *LAST])) == []
 
 
 def test_pairs_that_do_not_match_are_noticed(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.data.check import ACTION_TOLERANCE, NOTE, Report, check_file
+from workbench.data.check import Report, check_file
+from workbench.data.findings import ACTION_TOLERANCE, NOTE
 from workbench.data.npz import file_record
 
 NAME = "scene-play-v0"

@@ -66,9 +66,9 @@ def test_one_trace_under_a_sweep_of_every_weight_and_chunk_length(monkeypatch):
     agent = SORL(width=8, depth=1, m_btt=1, m_disc=2)
     data = random_data()
     state, weights = init_seeds(agent, data.example(), (0,)), LossWeights()
-    for field in dataclasses.fields(LossWeights):
+    for name in LossWeights.names():
         for value in (0.5, 0.25, 0.001):
-            weights = dataclasses.replace(weights, **{field.name: value})
+            weights = dataclasses.replace(weights, **{name: value})
             state, _ = train_chunk(agent, data, weights, state, int(1 + 1000 * value), 8)
     assert traces == 1
 

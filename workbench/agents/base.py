@@ -31,10 +31,15 @@ class AbstractAgent(eqx.Module):
 
     `settings` with traced effect come as `LossWeights`, inference compute as `Budget`; everything here is static.
     `knobs` are the loss weights the agent uses, each with its meaning: what a panel shows and a run's spec records.
+    Names that are no fields of `LossWeights` are of the agent's own; it reads them as `weights["name"]`.
     """
 
     name: eqx.AbstractClassVar[str]
-    knobs: eqx.AbstractClassVar[dict[str, str]]
+
+    @property
+    @abc.abstractmethod
+    def knobs(self) -> dict[str, str]:
+        """Loss weights by name, with their meaning; mostly a class variable."""
 
     @abc.abstractmethod
     def init(self, example: Batch, *, key: Key) -> TrainState:
@@ -51,6 +56,11 @@ class AbstractAgent(eqx.Module):
     @abc.abstractmethod
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
         """Choose an action for one observation."""
+
+
+def optional_field(default: Any, **settings: Any) -> Any:
+    """A static field that a run's spec leaves out at its default, so that older runs keep their hash."""
+    return eqx.field(static=True, default=default, metadata={"optional": True}, **settings)
 
 
 RATES = {"gamma": "discount", "tau": "rate of the target networks", "lr": "learning rate of Adam"}

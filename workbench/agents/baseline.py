@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 import equinox as eqx
@@ -22,15 +23,17 @@ stop = jax.lax.stop_gradient
 Told: TypeAlias = tuple[Float[Array, ""], Metrics]
 Loss: TypeAlias = Callable[..., Told]
 """`loss(net, state, batch, weights, *, key)`: its gradient is taken with respect to `net` alone."""
+Maker: TypeAlias = Callable[..., Any]
+"""`make(key=key)`: a fresh network."""
 
 
 class AbstractBaseline(AbstractAgent):
     """An agent whose every network descends a loss of its own; what a gradient reaches is what the loss is given.
 
-    Subclasses name their networks (`networks`), their losses in the order of stepping (`terms`), and the networks
-    that have an EMA target (`followed`); the actor and all targets move at every `delay`-th update only. Networks read
-    from `state` inside a loss get no gradient. `pessimism` aggregates target critics in TD targets: 0 mean, 1 min;
-    `clip` bounds the norm of each network's gradient.
+    Subclasses name makers of their networks (`networks`), their losses in the order of stepping (`terms`), and the
+    networks that have an EMA target (`followed`); the actor and all targets move at every `delay`-th update only.
+    Networks read from `state` inside a loss get no gradient. `pessimism` aggregates target critics in TD targets: 0
+    mean, 1 min; `clip` bounds the norm of each network's gradient.
     """
 
     followed: eqx.AbstractClassVar[tuple[str, ...]]
@@ -46,13 +49,17 @@ class AbstractBaseline(AbstractAgent):
         """Width and depth of every network."""
         return {"width": self.width, "depth": self.depth}
 
-    def critic(self, obs: int, act: int, *, key: Key) -> Critic:
-        """A fresh ensemble of this agent's size."""
-        return Critic(obs, act, **self.size, ensemble=self.ensemble, key=key)
+    def critic(self, obs: int, act: int) -> dict[str, Maker]:
+        """The maker of an ensemble of this agent's size, as "critic"."""
+        return {"critic": partial(Critic, obs, act, **self.size, ensemble=self.ensemble)}
+
+    def critic_and_value(self, obs: int, act: int) -> dict[str, Maker]:
+        """The makers of "critic" and of "value", V(x)."""
+        return self.critic(obs, act) | {"value": partial(Value, obs, **self.size)}
 
     @abc.abstractmethod
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        """Fresh networks by role."""
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        """Makers of the networks by role; each is called with a key of its own."""
 
     @abc.abstractmethod
     def terms(self) -> dict[str, Loss]:
@@ -60,7 +67,9 @@ class AbstractBaseline(AbstractAgent):
 
     def init(self, example: Batch, *, key: Key) -> TrainState:
         key_nets, key = jax.random.split(key)
-        nets = self.networks(example.x.shape[-1], example.a.shape[-1], key=key_nets)
+        makers = self.networks(example.x.shape[-1], example.a.shape[-1])
+        keys = jax.random.split(key_nets, len(makers)) if len(makers) > 1 else [key_nets]
+        nets = {role: make(key=key_role) for (role, make), key_role in zip(makers.items(), keys, strict=True)}
         return TrainState(
             nets=nets,
             targets={role: nets[role] for role in self.followed},

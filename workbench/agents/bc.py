@@ -1,6 +1,7 @@
 """BC: imitation of the data by one Gaussian."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ from jaxtyping import Array, Float
 
 from workbench import losses
 from workbench.agents.base import TrainState
-from workbench.agents.baseline import AbstractBaseline, Loss, Told
+from workbench.agents.baseline import AbstractBaseline, Loss, Maker, Told
 from workbench.nets import Policy
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
 
@@ -25,8 +26,8 @@ class BC(AbstractBaseline):
     knobs: ClassVar[dict[str, str]] = {"lr": "learning rate of Adam"}
     followed: ClassVar[tuple[str, ...]] = ()
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        return {"actor": Policy(obs, act, **self.size, key=key)}
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        return {"actor": partial(Policy, obs, act, **self.size)}
 
     def terms(self) -> dict[str, Loss]:
         return {"actor": self.actor_loss}

@@ -1,6 +1,7 @@
 """CAC: a consistency model imitates the data and climbs Q through its few steps."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -9,7 +10,7 @@ from jaxtyping import Array, Float
 
 from workbench import losses
 from workbench.agents.base import RATES, TrainState, best_of_n
-from workbench.agents.baseline import AbstractBaseline, Loss, Told, bootstrap, stop, td_loss, values
+from workbench.agents.baseline import AbstractBaseline, Loss, Maker, Told, bootstrap, stop, td_loss, values
 from workbench.diffusion import consistency_sample, noise_level
 from workbench.nets import Critic, Denoiser
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
@@ -37,12 +38,8 @@ class CAC(AbstractBaseline):
     backup: int = eqx.field(static=True, default=10)
     clip: float | None = eqx.field(static=True, default=5.0)
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        key_actor, key_critic = jax.random.split(key)
-        return {
-            "actor": Denoiser(obs, act, **self.size, key=key_actor),
-            "critic": self.critic(obs, act, key=key_critic),
-        }
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        return {"actor": partial(Denoiser, obs, act, **self.size)} | self.critic(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         return {"critic": self.critic_loss, "actor": self.actor_loss}

@@ -1,6 +1,7 @@
 """FAWAC: a flow that imitates the data's better actions more."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from workbench.agents.base import RATES, TrainState
 from workbench.agents.baseline import (
     AbstractBaseline,
     Loss,
+    Maker,
     Told,
     advantage_weights,
     bootstrap,
@@ -36,13 +38,8 @@ class FAWAC(AbstractBaseline):
     knobs: ClassVar[dict[str, str]] = {"alpha": "inverse temperature of the advantage weights", **RATES}
     followed: ClassVar[tuple[str, ...]] = ("critic",)
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        key_flow, key_critic, key_value = jax.random.split(key, 3)
-        return {
-            "actor": Velocity(obs, act, **self.size, key=key_flow),
-            "critic": self.critic(obs, act, key=key_critic),
-            "value": Value(obs, **self.size, key=key_value),
-        }
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        return {"actor": partial(Velocity, obs, act, **self.size)} | self.critic_and_value(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         return {"critic": self.critic_loss, "value": self.value_loss, "actor": self.actor_loss}

@@ -1,6 +1,7 @@
 """FBRAC: a flow that climbs Q through all steps of its sampler, and stays near the data by flow matching."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from workbench.agents.base import RATES, TrainState
 from workbench.agents.baseline import (
     AbstractBaseline,
     Loss,
+    Maker,
     Told,
     bootstrap,
     decide_by_flow,
@@ -36,12 +38,8 @@ class FBRAC(AbstractBaseline):
     knobs: ClassVar[dict[str, str]] = {"alpha": "weight of flow matching against Q", **RATES}
     followed: ClassVar[tuple[str, ...]] = ("critic",)
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        key_flow, key_critic = jax.random.split(key)
-        return {
-            "actor": Velocity(obs, act, **self.size, key=key_flow),
-            "critic": self.critic(obs, act, key=key_critic),
-        }
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        return {"actor": partial(Velocity, obs, act, **self.size)} | self.critic(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         return {"critic": self.critic_loss, "actor": self.actor_loss}

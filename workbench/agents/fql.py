@@ -1,6 +1,7 @@
 """FQL: a flow imitates the data, and a one-step policy distils it while it climbs Q."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,17 @@ from jaxtyping import Array, Float
 
 from workbench import losses
 from workbench.agents.base import RATES, TrainState, best_of_n
-from workbench.agents.baseline import FLOW_STEPS, AbstractBaseline, Loss, Told, bootstrap, flow_loss, td_loss, values
+from workbench.agents.baseline import (
+    FLOW_STEPS,
+    AbstractBaseline,
+    Loss,
+    Maker,
+    Told,
+    bootstrap,
+    flow_loss,
+    td_loss,
+    values,
+)
 from workbench.flow import euler_unrolled
 from workbench.nets import Critic, Policy, Velocity
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
@@ -29,13 +40,12 @@ class FQL(AbstractBaseline):
     knobs: ClassVar[dict[str, str]] = {"alpha": "weight of distillation against Q", **RATES}
     followed: ClassVar[tuple[str, ...]] = ("critic",)
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        key_flow, key_actor, key_critic = jax.random.split(key, 3)
-        return {
-            "flow": Velocity(obs, act, **self.size, key=key_flow),
-            "actor": Policy(obs, act, **self.size, noise=act, key=key_actor),
-            "critic": self.critic(obs, act, key=key_critic),
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        own: dict[str, Maker] = {
+            "flow": partial(Velocity, obs, act, **self.size),
+            "actor": partial(Policy, obs, act, **self.size, noise=act),
         }
+        return own | self.critic(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         return {"critic": self.critic_loss, "flow": self.flow_loss, "actor": self.actor_loss}

@@ -1,6 +1,7 @@
 """IDQL: a diffusion model imitates the data, and the best of its samples by implicit Q-learning's critic is played."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -9,9 +10,9 @@ from jaxtyping import Array, Float
 
 from workbench import losses
 from workbench.agents.base import RATES, TrainState, best_of_n
-from workbench.agents.baseline import AbstractBaseline, ImplicitValues, Loss, Told
+from workbench.agents.baseline import AbstractBaseline, ImplicitValues, Loss, Maker, Told
 from workbench.diffusion import ancestral
-from workbench.nets import ResidualDenoiser, Value
+from workbench.nets import ResidualDenoiser
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
 
 BETA_MAX = 10.0
@@ -37,13 +38,9 @@ class IDQL(AbstractBaseline):
     block_width: int = eqx.field(static=True, default=256)
     blocks: int = eqx.field(static=True, default=3)
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        key_actor, key_critic, key_value = jax.random.split(key, 3)
-        return {
-            "actor": ResidualDenoiser(obs, act, width=self.block_width, blocks=self.blocks, key=key_actor),
-            "critic": self.critic(obs, act, key=key_critic),
-            "value": Value(obs, **self.size, key=key_value),
-        }
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        denoiser = partial(ResidualDenoiser, obs, act, width=self.block_width, blocks=self.blocks)
+        return {"actor": denoiser} | self.critic_and_value(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         implicit = ImplicitValues(self.level)

@@ -1,14 +1,14 @@
 """IFQL: a flow imitates the data, and the best of its samples by implicit Q-learning's critic is played."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import equinox as eqx
-import jax
 from jaxtyping import Array, Float
 
 from workbench.agents.base import RATES, TrainState
-from workbench.agents.baseline import AbstractBaseline, ImplicitValues, Loss, Told, decide_by_flow, flow_loss
-from workbench.nets import Value, Velocity
+from workbench.agents.baseline import AbstractBaseline, ImplicitValues, Loss, Maker, Told, decide_by_flow, flow_loss
+from workbench.nets import Velocity
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
 
 
@@ -26,13 +26,8 @@ class IFQL(AbstractBaseline):
     followed: ClassVar[tuple[str, ...]] = ("critic",)
     level: float = eqx.field(static=True, default=0.9)
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        key_flow, key_critic, key_value = jax.random.split(key, 3)
-        return {
-            "actor": Velocity(obs, act, **self.size, key=key_flow),
-            "critic": self.critic(obs, act, key=key_critic),
-            "value": Value(obs, **self.size, key=key_value),
-        }
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        return {"actor": partial(Velocity, obs, act, **self.size)} | self.critic_and_value(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         implicit = ImplicitValues(self.level)

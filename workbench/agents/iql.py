@@ -1,6 +1,7 @@
 """IQL: implicit Q-learning with an advantage-weighted Gaussian."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -9,8 +10,16 @@ from jaxtyping import Array, Float
 
 from workbench import losses
 from workbench.agents.base import RATES, TrainState
-from workbench.agents.baseline import AbstractBaseline, ImplicitValues, Loss, Told, advantage_weights, decide_by_mean
-from workbench.nets import Policy, Value
+from workbench.agents.baseline import (
+    AbstractBaseline,
+    ImplicitValues,
+    Loss,
+    Maker,
+    Told,
+    advantage_weights,
+    decide_by_mean,
+)
+from workbench.nets import Policy
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
 
 
@@ -27,13 +36,8 @@ class IQL(AbstractBaseline):
     followed: ClassVar[tuple[str, ...]] = ("critic",)
     level: float = eqx.field(static=True, default=0.9)
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        key_actor, key_critic, key_value = jax.random.split(key, 3)
-        return {
-            "actor": Policy(obs, act, **self.size, key=key_actor),
-            "critic": self.critic(obs, act, key=key_critic),
-            "value": Value(obs, **self.size, key=key_value),
-        }
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        return {"actor": partial(Policy, obs, act, **self.size)} | self.critic_and_value(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         implicit = ImplicitValues(self.level)

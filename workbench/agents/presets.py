@@ -1,11 +1,11 @@
 """Named starting points: an agent, its loss weights and its batch size for one environment."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from workbench.agents.base import AbstractAgent
-from workbench.agents.baseline import AbstractBaseline
 from workbench.agents.bc import BC
 from workbench.agents.cac import CAC
 from workbench.agents.fawac import FAWAC
@@ -56,7 +56,10 @@ def _small(env: EnvironmentSettings) -> Preset:
     return Preset(agent, LossWeights(ql=0.1 * env.ql, gamma=min(env.gamma, 0.98), tau=0.01, lr=1e-3), 256)
 
 
-BASELINES: dict[str, Callable[[EnvironmentSettings], tuple[AbstractBaseline, dict[str, float]]]] = {
+Choice: TypeAlias = Callable[[EnvironmentSettings], tuple[AbstractAgent, Mapping[str, float]]]
+"""An agent at its full size, and the weights that are its own, for an environment."""
+
+BASELINES: dict[str, Choice] = {
     "bc": lambda env: (BC(), {}),
     "iql": lambda env: (IQL(), {"alpha": env.baselines.iql}),
     "rebrac": lambda env: (ReBRAC(), dict(zip(("alpha", "beta"), env.baselines.rebrac, strict=True))),
@@ -70,34 +73,44 @@ BASELINES: dict[str, Callable[[EnvironmentSettings], tuple[AbstractBaseline, dic
 }
 """Each baseline at the paper's size, and the coefficients it takes from the environment."""
 
+SMALL = {"width": 256, "depth": 2, "block_width": 64}
+"""Sizes of the networks in presets called `small`, where an agent has them."""
 
-def _baseline_presets(name: str) -> dict[str, Maker]:
+
+def two_presets(choose: Choice, batch_size: int = 256) -> dict[str, Maker]:
+    """`paper`: the agent as it is chosen, lr 3e-4. `small`: sizes as in `SMALL`, faster rates, a shorter horizon.
+
+    The weights that are the agent's own hold in both.
+    """
+
     def paper(env: EnvironmentSettings) -> Preset:
-        agent, coefficients = BASELINES[name](env)
-        return Preset(agent, LossWeights(gamma=env.gamma, lr=3e-4, **coefficients), 256)
+        agent, own = choose(env)
+        return Preset(agent, LossWeights.named({"gamma": env.gamma, "lr": 3e-4, **own}), batch_size)
 
     def small(env: EnvironmentSettings) -> Preset:
-        agent, coefficients = BASELINES[name](env)
-        sizes = {"width": 256, "depth": 2} | ({"block_width": 64} if hasattr(agent, "block_width") else {})
-        weights = LossWeights(gamma=min(env.gamma, 0.98), tau=0.01, lr=1e-3, **coefficients)
-        return Preset(dataclasses.replace(agent, **sizes), weights, 256)
+        agent, own = choose(env)
+        fields = {field.name for field in dataclasses.fields(agent)}
+        sizes = {name: size for name, size in SMALL.items() if name in fields}
+        rates = {"gamma": min(env.gamma, 0.98), "tau": 0.01, "lr": 1e-3}
+        return Preset(dataclasses.replace(agent, **sizes), LossWeights.named({**rates, **own}), batch_size)
 
     return {"paper": paper, "small": small}
 
 
 PRESETS: dict[str, dict[str, Maker]] = {
     "sorl": {"paper": _paper, "official": _official, "small": _small},
-    **{name: _baseline_presets(name) for name in BASELINES},
+    **{name: two_presets(choose) for name, choose in BASELINES.items()},
 }
 """Presets by agent: `paper` is the clean algorithm at the paper's size, `official` adds every departure of the released
 code except its best-of-N defect, `small` is what learns best in minutes on two cores (see benchmarks/NOTES.md); for the
-baselines it has SORL's small sizes and rates, residual blocks of 64, and the paper's coefficients, untuned."""
+baselines it has SORL's small sizes and rates, residual blocks of 64, and the paper's coefficients, untuned. Agents of a
+user's own are added by `registry.register`."""
 
 
 def preset(agent: str, name: str, environment: str) -> Preset:
     """Look a preset up for an environment such as `cube-single`; raises `UnknownNameError` with suggestions."""
     if agent not in PRESETS:
-        raise UnknownNameError("agent", agent, PRESETS)
+        raise UnknownNameError("agent", agent, PRESETS, "One of your own must be registered first.")
     if name not in PRESETS[agent]:
         raise UnknownNameError("preset", name, PRESETS[agent])
     return PRESETS[agent][name](environment_settings(environment))

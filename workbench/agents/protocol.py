@@ -47,7 +47,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "ifql": dataclasses.replace(_FLOW, n=32, verifier="min"),
     "fql": Protocol(),
 }
-"""Fifty episodes a checkpoint, eight seeds; where M_inf changes nothing it is 1."""
+"""Fifty episodes a checkpoint, eight seeds; where M_inf changes nothing it is 1. `registry.register` adds to it."""
 
 
 def protocol(agent: str, environment: str) -> Protocol:

@@ -1,6 +1,7 @@
 """ReBRAC: a deterministic actor and its critic, both kept near the data."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -8,7 +9,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from workbench.agents.base import RATES, TrainState
-from workbench.agents.baseline import AbstractBaseline, Loss, Told, bootstrap, decide_by_mean, stop, td_loss, values
+from workbench.agents.baseline import (
+    AbstractBaseline,
+    Loss,
+    Maker,
+    Told,
+    bootstrap,
+    decide_by_mean,
+    stop,
+    td_loss,
+    values,
+)
 from workbench.nets import Critic, Policy
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
 
@@ -37,12 +48,8 @@ class ReBRAC(AbstractBaseline):
     noise: float = eqx.field(static=True, default=0.2)
     noise_clip: float = eqx.field(static=True, default=0.5)
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        key_actor, key_critic = jax.random.split(key)
-        return {
-            "actor": Policy(obs, act, **self.size, squash=True, key=key_actor),
-            "critic": self.critic(obs, act, key=key_critic),
-        }
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        return {"actor": partial(Policy, obs, act, **self.size, squash=True)} | self.critic(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         return {"critic": self.critic_loss, "actor": self.actor_loss}

@@ -88,6 +88,7 @@ _FAMILY_GUESS = {
     "cube": "cube-double",
     "puzzle": "scene",
     "minari": "antmaze-large",
+    "own": "cube-single",
 }
 _COEFFICIENTS = tuple(field.name for field in dataclasses.fields(Coefficients) if field.name != "guesses")
 _TOY = EnvironmentSettings(

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from workbench import losses
-from workbench.agents.base import RATES, AbstractAgent, Adam, TrainState, best_of_n, ema
+from workbench.agents.base import RATES, AbstractAgent, Adam, TrainState, best_of_n, ema, optional_field
+from workbench.agents.terms import Term, as_terms
 from workbench.errors import WorkbenchError
 from workbench.flow import (
     Shortcut,
@@ -61,16 +62,11 @@ class SORL(AbstractAgent):
 
     One update is one critic step, one actor step on the stepped critic, and the EMA of both targets. `m_disc` is the
     finest training discretisation, `m_btt` the most steps backpropagated through; both are powers of two, fixed when
-    compiled. `pessimism` aggregates the target critics: 0 mean, 1 min. Raises `WorkbenchError` for other counts.
+    compiled. `pessimism` aggregates the target critics: 0 mean, 1 min. `terms` are loss terms of a user's own, by name
+    (`register_term`), added to L_π with a weight each. Raises `WorkbenchError` for other counts and unknown terms.
     """
 
     name: ClassVar[str] = "sorl"
-    knobs: ClassVar[dict[str, str]] = {
-        "ql": "weight of the Q loss",
-        "fm": "weight of the flow-matching loss",
-        "sc": "weight of the self-consistency loss",
-        **RATES,
-    }
     width: int = eqx.field(static=True, default=512)
     depth: int = eqx.field(static=True, default=4)
     m_disc: int = eqx.field(static=True, default=8)
@@ -79,6 +75,7 @@ class SORL(AbstractAgent):
     pessimism: float = eqx.field(static=True, default=0.0)
     clip: float = eqx.field(static=True, default=1.0)
     departures: Departures = Departures()
+    terms: tuple[Term, ...] = optional_field((), converter=as_terms)
 
     def __check_init__(self) -> None:
         for label, m, least in (("m_disc", self.m_disc, 2), ("m_btt", self.m_btt, 1)):
@@ -87,6 +84,16 @@ class SORL(AbstractAgent):
                     f"{label}={m} cannot be trained: step sizes are halved from level to level, so it must be a power "
                     f"of two of at least {least}. Other counts are allowed at inference (m_inf)."
                 )
+
+    @property
+    def knobs(self) -> dict[str, str]:
+        """Weights of the three losses and of `terms`, and the rates."""
+        three = {
+            "ql": "weight of the Q loss",
+            "fm": "weight of the flow-matching loss",
+            "sc": "weight of the self-consistency loss",
+        }
+        return three | {term.name: term.about for term in self.terms} | RATES
 
     @property
     def adam(self) -> Adam:
@@ -146,7 +153,7 @@ class SORL(AbstractAgent):
     def actor_loss(
         self, nets: Nets, targets: Nets, batch: Batch, weights: LossWeights, *, key: Key
     ) -> tuple[Float[Array, ""], Metrics]:
-        """Weighted sum of the three actor terms. No gradient reaches the critic's parameters."""
+        """Weighted sum of the three actor terms and `terms`. No gradient reaches the critic's parameters."""
         key_ql, key_fm, key_sc = jax.random.split(key, 3)
         actor, critic = nets["actor"], _stop_nets(nets["critic"])
         a_pi, m = self._samples(actor, batch.x, batch.a.shape[-1], key=key_ql)
@@ -156,6 +163,9 @@ class SORL(AbstractAgent):
         s_target = targets["actor"] if self.departures.ema_sc_target else actor
         loss_sc = self.self_consistency_loss(actor, s_target, batch, key=key_sc)
         loss = weights.ql * loss_ql + weights.fm * loss_fm + weights.sc * loss_sc
+        own = {term.name: term.mean(actor, critic, batch, key=key) for term in self.terms}
+        for name, value in own.items():
+            loss += weights[name] * value
         saturation = jnp.mean(jnp.abs(a_pi) >= 1.0)
         return loss, {
             "loss_actor": loss,
@@ -163,6 +173,7 @@ class SORL(AbstractAgent):
             "loss_fm": loss_fm,
             "loss_sc": loss_sc,
             "saturation": saturation,
+            **{f"loss_{name}": value for name, value in own.items()},
         }
 
     def flow_matching_loss(self, actor: Shortcut, batch: Batch, *, key: Key) -> Float[Array, ""]:
@@ -221,12 +232,13 @@ class SORL(AbstractAgent):
 
     def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:
         key_fm, key_sc, key_td = jax.random.split(key, 3)
-        actor = state.nets["actor"]
+        actor, critic = state.nets["actor"], state.nets["critic"]
         loss_critic, _ = self.critic_loss(state.nets, state.targets, batch, weights, key=key_td)
         return {
             "val_fm": self.flow_matching_loss(actor, batch, key=key_fm),
             "val_sc": self.self_consistency_loss(actor, actor, batch, key=key_sc),
             "val_critic": loss_critic,
+            **{f"val_{term.name}": term.mean(actor, critic, batch, key=key) for term in self.terms},
         }
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:

@@ -1,6 +1,7 @@
 """SRPO: a deterministic policy climbs Q and the score of a diffusion model of the data; nothing is sampled to act."""
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -9,8 +10,8 @@ from jaxtyping import Array, Float
 
 from workbench import losses
 from workbench.agents.base import RATES, TrainState
-from workbench.agents.baseline import AbstractBaseline, ImplicitValues, Loss, Told, decide_by_mean, values
-from workbench.nets import Policy, ResidualDenoiser, Value
+from workbench.agents.baseline import AbstractBaseline, ImplicitValues, Loss, Maker, Told, decide_by_mean, values
+from workbench.nets import Policy, ResidualDenoiser
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
 
 BETA_MAX = 20.0
@@ -36,14 +37,12 @@ class SRPO(AbstractBaseline):
     block_width: int = eqx.field(static=True, default=256)
     blocks: int = eqx.field(static=True, default=3)
 
-    def networks(self, obs: int, act: int, *, key: Key) -> dict[str, Any]:
-        key_actor, key_behaviour, key_critic, key_value = jax.random.split(key, 4)
-        return {
-            "actor": Policy(obs, act, **self.size, squash=True, key=key_actor),
-            "behaviour": ResidualDenoiser(obs, act, width=self.block_width, blocks=self.blocks, key=key_behaviour),
-            "critic": self.critic(obs, act, key=key_critic),
-            "value": Value(obs, **self.size, key=key_value),
+    def networks(self, obs: int, act: int) -> dict[str, Maker]:
+        own: dict[str, Maker] = {
+            "actor": partial(Policy, obs, act, **self.size, squash=True),
+            "behaviour": partial(ResidualDenoiser, obs, act, width=self.block_width, blocks=self.blocks),
         }
+        return own | self.critic_and_value(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         implicit = ImplicitValues(self.level)

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -31,6 +32,8 @@ class Evaluate:
     """Environment processes; by default one a core."""
     success_timing: Literal["post", "pre"] = "post"
     """post: success is judged after the action, as in published numbers; pre: before it, OGBench 1.2's default."""
+    code: tuple[Path, ...] = ()
+    """Python files to run first: they register agents and loss terms of your own."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -39,11 +42,13 @@ class Evaluate:
         from workbench.compile_cache import enable_compile_cache
 
         enable_compile_cache()
+        from workbench.cli.code import run_files
         from workbench.evaluate.cell import grid
         from workbench.experiments import evaluate_run
         from workbench.plots.scaling import success_table
         from workbench.store.query import find_run
 
+        run_files(self.code)
         folder = find_run(self.run_name)
         _say_what_extrapolates(self.m_inf, folder.spec.settings.get("m_disc"))
         evaluation = evaluate_run(

@@ -24,6 +24,8 @@ class Replay:
     """Training npz file, where it is not the one that is found by default."""
     branch: str | None = None
     """Replay this branch alone."""
+    code: tuple[Path, ...] = ()
+    """Python files to run first: they register agents and loss terms of your own."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -34,11 +36,13 @@ class Replay:
         enable_compile_cache()
         from tqdm import tqdm
 
+        from workbench.cli.code import run_files
         from workbench.data.load import load_data
         from workbench.errors import UnknownNameError
         from workbench.live.session import Session, same_machine
         from workbench.store.checkpoint import state_hash
 
+        run_files(self.code)
         session = Session.load(self.file)
         records = {record.name: record for record in session.branches}
         if self.branch is not None and self.branch not in records:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weights:
-    """Loss weights and rates that replace the preset's; an agent refuses those that are no knobs of its own."""
+    """Loss weights and rates that replace the preset's; an agent refuses those that are no knobs of its own.
+
+    A knob or loss term of your own has no flag here: --own.
+    """
 
     ql: float | None = None
     """Weight of the Q loss (sorl, cac)."""
@@ -44,9 +47,9 @@ class Train:
     """
 
     task: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]
-    """Such as cube-single-play-singletask-task2-v0, toy:eight_gaussians, or minari:D4RL/pen/human-v2."""
+    """Such as cube-single-play-singletask-task2-v0, toy:eight_gaussians, minari:D4RL/pen/human-v2, or own:NAME."""
     agent: str = "sorl"
-    """sorl, bc, iql, rebrac, idql, srpo, cac, fawac, fbrac, ifql or fql."""
+    """sorl, bc, iql, rebrac, idql, srpo, cac, fawac, fbrac, ifql, fql, or one that a file of --code registers."""
     preset: str = "paper"
     """paper or small; sorl also has official."""
     steps: int = 1_000_000
@@ -56,8 +59,12 @@ class Train:
     batch_size: int | None = None
     """Transitions a batch; by default the preset's."""
     weights: Weights = Weights()
+    own: tuple[str, ...] = ()
+    """Weights of your own knobs and loss terms, such as smooth=0.1."""
     set: tuple[str, ...] = ()
-    """Agent settings that replace the preset's, such as width=256 m_btt=2."""
+    """Agent settings that replace the preset's, such as width=256 m_btt=2, or terms=["mine"] for a loss of your own."""
+    code: tuple[Path, ...] = ()
+    """Python files to run first: they register agents and loss terms of your own."""
     data: Path | None = None
     """Training npz file; by default the official one on disk, else the largest regenerated one."""
     log_every: int = 500
@@ -67,7 +74,7 @@ class Train:
     eval_every: int = 0
     """Updates between two evaluations; 0 never."""
     m_inf: tuple[int, ...] = ()
-    """Step counts of those evaluations, with one candidate; by default 1, 2, 4 and 8, or a baseline's own budget."""
+    """Step counts of those evaluations, with one candidate; by default 1, 2, 4 and 8, or another agent's own budget."""
     episodes: int = 50
     """Episodes of each."""
     json: bool = False
@@ -78,13 +85,16 @@ class Train:
         from workbench.compile_cache import enable_compile_cache
 
         enable_compile_cache()
+        from workbench.cli.code import run_files
         from workbench.data.catalogue import parse_task
         from workbench.data.load import load_data
         from workbench.experiments import Schedule, evaluate_run, train_run
         from workbench.store.spec import make_spec
 
+        run_files(self.code)
         if self.eval_every:
             parse_task(self.task)  # raises for tasks that have no environment
+        given = {name: value for name, value in asdict(self.weights).items() if value is not None}
         train_data, val_data = load_data(self.task, self.data)
         spec = make_spec(
             self.task,
@@ -93,8 +103,8 @@ class Train:
             preset_name=self.preset,
             seeds=self.seeds,
             steps=self.steps,
-            settings=_assignments(self.set),
-            weights={name: value for name, value in asdict(self.weights).items() if value is not None},
+            settings=_assignments("set", self.set),
+            weights=given | _assignments("own", self.own),
             batch_size=self.batch_size,
         )
         schedule = Schedule(self.log_every, self.save_every, self.eval_every)
@@ -113,18 +123,17 @@ class Train:
 
     def _cells(self) -> "tuple[Cell, ...]":
         """Budgets of the evaluations on the way."""
-        from workbench.agents.presets import BASELINES
         from workbench.agents.protocol import protocol
         from workbench.data.load import environment_of
         from workbench.evaluate.cell import grid
 
-        if self.m_inf or self.agent not in BASELINES:
+        if self.m_inf or self.agent == "sorl":
             return grid(self.m_inf or (1, 2, 4, 8), (1,))
         own = protocol(self.agent, environment_of(self.task))
         return grid((own.m_inf,), (own.n,), own.verifier)
 
 
-def _assignments(texts: tuple[str, ...]) -> dict[str, Any]:
+def _assignments(flag: str, texts: tuple[str, ...]) -> dict[str, Any]:
     """`width=256` as {"width": 256}; raises `WorkbenchError` for anything else."""
     values = {}
     for text in texts:
@@ -134,5 +143,5 @@ def _assignments(texts: tuple[str, ...]) -> dict[str, Any]:
         except ValueError:
             equals = ""
         if not equals:
-            raise WorkbenchError(f"--set takes NAME=VALUE with a number, true or false as value, not '{text}'.")
+            raise WorkbenchError(f"--{flag} takes NAME=VALUE with a number, true or false as value, not '{text}'.")
     return values

@@ -31,6 +31,8 @@ class Video:
     """Starts to film, one video each."""
     out: Path | None = None
     """Folder to write to; by default the run's `video/`."""
+    code: tuple[Path, ...] = ()
+    """Python files to run first: they register agents and loss terms of your own."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -39,6 +41,7 @@ class Video:
         from workbench.compile_cache import enable_compile_cache
 
         enable_compile_cache()
+        from workbench.cli.code import run_files
         from workbench.errors import NoGraphicsError
         from workbench.evaluate.cell import grid
         from workbench.evaluate.rollout import save_rollouts
@@ -49,6 +52,7 @@ class Video:
 
         if probe_backend() == OFF:
             raise NoGraphicsError(NO_GRAPHICS)
+        run_files(self.code)
         folder = find_run(self.run_name)
         out = self.out or folder.path / "video"
         played = evaluate_run(folder, grid(self.m_inf, self.n), episodes=self.episodes, record=self.episodes)

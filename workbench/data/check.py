@@ -8,26 +8,13 @@ from typing import Any
 import numpy as np
 
 from workbench.data.catalogue import DATASETS, DatasetInfo
+from workbench.data.findings import DEFECT, NOTE, Finding, check_actions, check_ends, check_finite, check_rows
 from workbench.data.npz import REQUIRED, file_record, open_npz, read_member, read_sidecar, sidecar_path
+from workbench.data.own_check import check_arrays
 from workbench.errors import DatasetError
-
-DEFECT, NOTE = "defect", "note"
-
-ACTION_TOLERANCE = 1e-5
-"""How far beyond ±1 an action may lie: rounding, not a defect."""
 
 _REMAKE = "fetch or make it again"
 _FLOAT_KEYS = ("observations", "actions", "qpos", "qvel")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing found. `severity` is `defect` (the file should not be used) or `note` (good to know)."""
-
-    severity: str
-    what: str
-    where: str
-    fix: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +33,7 @@ class Report:
 def check_file(path: Path) -> Report:
     """Check one dataset file against its format, its environment (known by its name) and its sidecar.
 
+    A file whose name is not in the catalogue is data of a user's own: `own_check.check_arrays`.
     A file that cannot be opened is a finding as well; a damaged or pickled array leaves the others to be checked.
     """
     name = path.stem.removesuffix("-val")
@@ -53,12 +41,15 @@ def check_file(path: Path) -> Report:
     findings = list(_check_companions(path, info))
     arrays, unreadable = _read_all(path)
     findings += unreadable
-    if arrays is not None:
+    if arrays is not None and info is None:
+        damaged = {finding.where for finding in unreadable}
+        findings += [finding for finding in check_arrays(arrays) if finding.where not in damaged]
+    elif arrays is not None and info is not None:
         findings += _check_keys(arrays, unreadable, info)
         for key, array in arrays.items():
             findings += _check_array(key, array, info)
-        findings += _check_actions(arrays.get("actions"))
-        findings += _check_rows(arrays)
+        findings += check_actions(arrays.get("actions"))
+        findings += check_rows(arrays, _REMAKE)
         findings += _check_episodes(arrays.get("terminals"), _expected_episodes(path, info))
     return Report(path, tuple(findings))
 
@@ -67,25 +58,27 @@ def _check_companions(path: Path, info: DatasetInfo | None) -> Iterator[Finding]
     """Name, twin and sidecar."""
     if info is None:
         yield Finding(
-            NOTE, f"'{path.stem}' is no name of the catalogue: widths and episode lengths are not checked", "file name",
-            "name the file as in `workbench data list`",
+            NOTE, f"'{path.stem}' is no name of the catalogue: checked as data of your own", "file name",
+            "nothing, or name the file as in `workbench data list`",
         )  # fmt: skip
     twin = path.with_name(path.name.replace("-val.npz", ".npz") if _is_val(path) else f"{path.stem}-val.npz")
     if not twin.exists():
         split = "training" if _is_val(path) else "validation"
-        yield Finding(DEFECT, f"the {split} file {twin.name} is missing", str(path.parent), _REMAKE)
+        own = info is None and not _is_val(path)
+        severity, fix = (NOTE, "nothing: a tenth of the episodes will be held out") if own else (DEFECT, _REMAKE)
+        yield Finding(severity, f"the {split} file {twin.name} is missing", str(path.parent), fix)
     try:
         sidecar = read_sidecar(path)
     except DatasetError as error:
         yield Finding(DEFECT, str(error), sidecar_path(path).name, "delete it and fetch again")
         return
     known = (sidecar or {}).get("files", {}).get(path.name)
-    if known is None:
+    if known is None and info is not None:
         yield Finding(
             NOTE, "no sidecar records this file: origin unknown, changes cannot be noticed", sidecar_path(path).name,
             "nothing, or fetch or make it again",
         )  # fmt: skip
-    elif path.is_file() and (found := file_record(path)) != known:
+    elif known is not None and path.is_file() and (found := file_record(path)) != known:
         what = f"{found['size']:,} bytes, sha256 {found['sha256'][:12]}, but {known['size']:,} and "
         yield Finding(DEFECT, f"{what}{known['sha256'][:12]} are recorded", sidecar_path(path).name, _REMAKE)
 
@@ -111,12 +104,10 @@ def _from_error(error: DatasetError, where: str) -> Finding:
     return Finding(DEFECT, what, where, fix.rstrip("."))
 
 
-def _check_keys(
-    arrays: dict[str, np.ndarray], unreadable: list[Finding], info: DatasetInfo | None
-) -> Iterator[Finding]:
+def _check_keys(arrays: dict[str, np.ndarray], unreadable: list[Finding], info: DatasetInfo) -> Iterator[Finding]:
     present = {*arrays, *(finding.where for finding in unreadable)}
     needed = [*REQUIRED, "qpos", "qvel"]
-    if info and info.family in ("scene", "puzzle"):
+    if info.family in ("scene", "puzzle"):
         needed.append("button_states")
     for key in needed:
         if key not in present:
@@ -124,21 +115,19 @@ def _check_keys(
             yield Finding(DEFECT, f"'{key}' is missing{use}", key, _REMAKE)
 
 
-def _check_array(key: str, array: np.ndarray, info: DatasetInfo | None) -> Iterator[Finding]:
+def _check_array(key: str, array: np.ndarray, info: DatasetInfo) -> Iterator[Finding]:
     """Dtype, number of axes, width, and values that are not finite."""
     wanted, fits = _dtype_rule(key, array.dtype)
     if not fits:
         yield Finding(DEFECT, f"dtype is {array.dtype}, not {wanted}", key, f"save it as {wanted}")
     axes = 1 if key == "terminals" else 2
-    width = {"observations": info.obs, "actions": info.act}.get(key) if info else None
+    width = {"observations": info.obs, "actions": info.act}.get(key)
     if key in (*_FLOAT_KEYS, "terminals", "button_states") and array.ndim != axes:
         yield Finding(DEFECT, f"has {array.ndim} axes {array.shape}, not {axes}", key, _REMAKE)
-    elif info and width is not None and array.shape[1] != width:
+    elif width is not None and array.shape[1] != width:
         what = f"width is {array.shape[1]}, but {info.environment} has {width}"
         yield Finding(DEFECT, what, key, "this is a file of another environment: use the one that belongs to its name")
-    if array.ndim and np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-        bad = np.argwhere(~np.isfinite(array))
-        yield Finding(DEFECT, f"{len(bad):,} values are NaN or infinite", f"{key}, first in row {bad[0][0]}", _REMAKE)
+    yield from check_finite(key, array, _REMAKE)
 
 
 def _dtype_rule(key: str, dtype: np.dtype) -> tuple[str, bool]:
@@ -154,34 +143,17 @@ def _dtype_rule(key: str, dtype: np.dtype) -> tuple[str, bool]:
     return "", True
 
 
-def _check_actions(actions: np.ndarray | None) -> Iterator[Finding]:
-    if actions is None or not actions.ndim or not np.issubdtype(actions.dtype, np.floating):
-        return
-    beyond = np.isfinite(actions) & (np.abs(actions) > 1 + ACTION_TOLERANCE)
-    if beyond.any():
-        first, worst = np.argwhere(beyond)[0][0], np.abs(actions[beyond]).max()
-        what = f"{beyond.sum():,} values lie outside [-1, 1], up to {worst:.4g} in size"
-        yield Finding(DEFECT, what, f"actions, first in row {first}", "rescale or clip the actions to [-1, 1]")
-
-
-def _check_rows(arrays: dict[str, np.ndarray]) -> Iterator[Finding]:
-    counts = {key: len(array) for key, array in arrays.items() if array.ndim}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{key} {count:,}" for key, count in counts.items())
-        yield Finding(DEFECT, f"the numbers of rows differ: {listed}", "all arrays", _REMAKE)
-
-
 @dataclass(frozen=True)
 class _Episodes:
     """Number and length that the episodes of a file should have, where they are known."""
 
     count: int | None
-    rows: int | None
+    rows: int
     source: str
     severity: str
 
 
-def _expected_episodes(path: Path, info: DatasetInfo | None) -> _Episodes:
+def _expected_episodes(path: Path, info: DatasetInfo) -> _Episodes:
     """From the sidecar of a regenerated set, else the official numbers, which bind only where the sidecar says so."""
     try:
         sidecar = read_sidecar(path) or {}
@@ -190,9 +162,7 @@ def _expected_episodes(path: Path, info: DatasetInfo | None) -> _Episodes:
     if sidecar.get("kind") == "regenerated":
         request: dict[str, Any] = sidecar.get("request", {})
         count = request.get("val_episodes") if _is_val(path) else sidecar.get("episodes")
-        return _Episodes(count, request.get("rows") or (info.rows if info else None), "its sidecar has", DEFECT)
-    if info is None:
-        return _Episodes(None, None, "", NOTE)
+        return _Episodes(count, request.get("rows") or info.rows, "its sidecar has", DEFECT)
     count = info.episodes // 10 if _is_val(path) else info.episodes
     severity = DEFECT if sidecar.get("kind") == "official" else NOTE
     return _Episodes(count, info.rows, "the official file has", severity)
@@ -201,19 +171,11 @@ def _expected_episodes(path: Path, info: DatasetInfo | None) -> _Episodes:
 def _check_episodes(terminals: np.ndarray | None, expected: _Episodes) -> Iterator[Finding]:
     if terminals is None or terminals.ndim != 1:
         return
-    ends = np.flatnonzero(terminals)
-    if not len(ends):
-        yield Finding(DEFECT, "no row is the end of an episode", "terminals", "set it in the last row of every episode")
+    yield from check_ends(terminals)
+    lengths = np.diff(np.flatnonzero(terminals), prepend=-1)
+    if not len(lengths):
         return
-    if ends[-1] != len(terminals) - 1:
-        what = f"the last row is not the end of an episode (the last end is in row {ends[-1]})"
-        yield Finding(DEFECT, what, f"terminals, row {len(terminals) - 1}", "the file is cut, or an end is not marked")
-    lengths = np.diff(ends, prepend=-1)
-    if (lengths == 1).any():
-        what = f"{(lengths == 1).sum():,} episodes have a single row, which is no transition"
-        where = f"terminals, first in row {ends[lengths == 1][0]}"
-        yield Finding(DEFECT, what, where, "mark only the last row of every episode")
-    if expected.rows is not None and (lengths != expected.rows).any():
+    if (lengths != expected.rows).any():
         odd = np.flatnonzero(lengths != expected.rows)
         what = f"{len(odd):,} of {len(lengths):,} episodes do not have the {expected.rows:,} rows {expected.source}"
         where = f"terminals, first episode {odd[0]} with {lengths[odd[0]]:,} rows"

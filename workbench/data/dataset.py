@@ -22,8 +22,8 @@ Index: TypeAlias = Int[Array, ""]
 class Provenance:
     """Where a dataset came from; part of every run record.
 
-    `kind` is `official`, `regenerated`, `minari`, `toy` or `arrays`; `sha256` is the training file's, `seed` the
-    generator's.
+    `kind` is `official`, `regenerated`, `minari`, `toy` or `arrays`; `sha256` is the training file's (for `arrays` that
+    of their values), `seed` the generator's.
     """
 
     kind: str

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from workbench.data.catalogue import WITHOUT_ENVIRONMENT, parse_task
 from workbench.data.dataset import Dataset
 
 TOY_ROWS = 20_000
@@ -11,7 +12,8 @@ def load_data(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
     """Training and validation data of a task.
 
     `cube-single-play-singletask-task2-v0` (OGBench; `path` names another file), `toy:eight_gaussians`,
-    `minari:D4RL/pen/human-v2`. Raises `WorkbenchError` for names and files that do not exist.
+    `minari:D4RL/pen/human-v2`, `own:NAME` (an npz file of your own, at `path`). Raises `WorkbenchError` for names and
+    files that do not exist.
     """
     kind, _, name = task.partition(":")
     if kind == "toy" and name:
@@ -22,16 +24,18 @@ def load_data(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
         from workbench.data.minari_files import load_minari
 
         return load_minari(name)
+    if kind == "own" and name:
+        from workbench.data.arrays import load_own
+
+        return load_own(name, path)
     from workbench.data.ogbench_files import load_task
 
     return load_task(task, path)
 
 
 def environment_of(task: str) -> str:
-    """The environment whose settings a task takes: `cube-single`, `toy`, or `minari`."""
+    """The environment whose settings a task takes: `cube-single`, `toy`, `minari` or `own`."""
     kind, _, name = task.partition(":")
-    if name and kind in ("toy", "minari"):
+    if name and kind in WITHOUT_ENVIRONMENT:
         return kind
-    from workbench.data.catalogue import parse_task
-
     return parse_task(task)[0].environment

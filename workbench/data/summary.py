@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from workbench.data.catalogue import DatasetInfo, dataset_info
+from workbench.data.catalogue import DATASETS, DatasetInfo
 from workbench.data.npz import read_npz
 from workbench.data.ogbench_files import relabel
 
@@ -15,24 +15,32 @@ TASKS = range(1, 6)
 
 
 def summarise(path: Path) -> dict[str, Any]:
-    """Statistics of one OGBench file (training or validation), as a JSON object.
+    """Statistics of one file (training or validation), as a JSON object.
 
     `episode_length` counts rows, the last one included, which has no successor. `actions` has one entry a dimension.
-    `success` is the fraction of rows in which task 1 … 5 is solved. Raises `DatasetError` for a file that cannot be
-    read and `UnknownNameError` when the file is not named after a dataset.
+    `success` is the fraction of rows in which task 1 … 5 is solved; a file that is named after no OGBench dataset has
+    `rewards` instead, those of all rows. Raises `DatasetError` for a file that cannot be read.
     """
-    info = dataset_info(path.stem.removesuffix("-val"))
+    name = path.stem.removesuffix("-val")
     arrays = read_npz(path)
     lengths = episode_lengths(arrays["terminals"])
+    info = DATASETS.get(name)
+    earned = {"success": success_fractions(arrays, info)} if info else {"rewards": _spread(arrays.get("rewards"))}
     return {
-        "name": info.name,
+        "name": name,
         "file": path.name,
         "rows": len(arrays["terminals"]),
         "episodes": len(lengths),
         "episode_length": {"min": int(lengths.min()), "mean": float(lengths.mean()), "max": int(lengths.max())},
         "actions": action_moments(arrays["actions"]),
-        "success": success_fractions(arrays, info),
+        **earned,
     }
+
+
+def _spread(values: np.ndarray | None) -> dict[str, float] | None:
+    if values is None:
+        return None
+    return {"min": float(values.min()), "mean": float(values.mean(dtype=np.float64)), "max": float(values.max())}
 
 
 def episode_lengths(terminals: np.ndarray) -> Int[np.ndarray, " _"]:

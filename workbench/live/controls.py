@@ -15,7 +15,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from workbench.errors import WorkbenchError
-from workbench.live.dial import DESCRIBED, Dial, SliderNames
+from workbench.live.dial import DESCRIBED, Dial, slider_names
 from workbench.live.evaluations import EVERY, playable
 from workbench.live.scales import EXPERIMENTS, MEANINGS, STATIC
 from workbench.live.snapshot import Value
@@ -58,7 +58,7 @@ class Controls(widgets.VBox):
         )
         self.verifier.observe(self._heard(lambda value: self._write("verifier", value)), "value")
         self.status, self.numbers = widgets.HTML(), widgets.HTML()
-        names = SliderNames(names={f"workbench-dial-{name}": dial.title for name, dial in self.dials.items()})
+        names = slider_names({name: dial.title for name, dial in self.dials.items()})
         dials = widgets.GridBox([*(dial.row for dial in self.dials.values()), self.verifier], layout=COLUMNS)
         rows = [self._training_row(), self.status, self.numbers, dials]
         below = [self._evaluation_row(), self._guide_row(), self._past_row(), self._static_row(), names]

@@ -17,18 +17,19 @@ DESCRIBED = {"description_width": "5em"}
 """Style of everything whose description stands before it."""
 
 
-class SliderNames(anywidget.AnyWidget):
-    """Gives the sliders of the panel around it accessible names, which ipywidgets does not."""
+class Names(anywidget.AnyWidget):
+    """Gives what matches CSS selectors in the panel of class `panel` around it the names that ipywidgets leaves out."""
 
+    panel = traitlets.Unicode("workbench-controls").tag(sync=True)
     names = traitlets.Dict().tag(sync=True)
     _esm = """
     function render({ model, el }) {
       el.style.display = "none";
       const name = () => {
-        const panel = el.closest(".workbench-controls");
-        for (const [mark, label] of Object.entries(model.get("names")))
-          for (const handle of panel?.querySelectorAll(`.${mark} [role=slider]`) ?? [])
-            if (handle.ariaLabel !== label) handle.ariaLabel = label;
+        const panel = el.closest(`.${model.get("panel")}`);
+        for (const [selector, label] of Object.entries(model.get("names")))
+          for (const each of panel?.querySelectorAll(selector) ?? [])
+            if (each.ariaLabel !== label) each.ariaLabel = label;
         return panel;
       };
       const observer = new MutationObserver(name);
@@ -43,6 +44,11 @@ class SliderNames(anywidget.AnyWidget):
     }
     export default { render };
     """
+
+
+def slider_names(labels: dict[str, str]) -> Names:
+    """Names of the sliders that have the class `workbench-dial-NAME`."""
+    return Names(names={f".workbench-dial-{name} [role=slider]": label for name, label in labels.items()})
 
 
 class Dial:

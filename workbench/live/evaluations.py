@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.agents.base import TrainState
+from workbench.data.catalogue import WITHOUT_ENVIRONMENT
 from workbench.data.load import environment_of
 from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
@@ -33,7 +34,7 @@ LANES = 16
 
 def playable(task: str) -> bool:
     """Whether a task has an environment to succeed in."""
-    return environment_of(task) not in ("toy", "minari")
+    return environment_of(task) not in WITHOUT_ENVIRONMENT
 
 
 class Arena:

@@ -24,7 +24,7 @@ from workbench.data.dataset import Dataset, Provenance
 from workbench.data.toy import Mixture
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.flow import Shortcut, euler
-from workbench.live.dial import SliderNames
+from workbench.live.dial import slider_names
 from workbench.live.latest import Latest
 from workbench.live.mixture_picture import Look, draw
 from workbench.theory import measure
@@ -35,6 +35,17 @@ MODES = 3
 X = jnp.zeros(1)
 CHUNK = 50
 """Updates between two looks at whether a slider has moved."""
+
+COLUMNS = {
+    "m_inf": "M",
+    "w2": "W2",
+    "coupled": "same-noise distance",
+    "flow_matching_end": "flow matching",
+    "discretisation_end": "discretisation",
+    "self_consistency_end": "self-consistency",
+    "bound_measured": "bound",
+}
+"""Columns of a report that are shown below the picture, and their headings."""
 
 DATA = Provenance("arrays", "explored mixture")
 Values = dict[str, float]
@@ -62,7 +73,7 @@ def controls() -> dict[str, tuple[float, float, float, str]]:
         found[f"x{k}"] = (a_1, -0.7, 0.7, f"mode {k}: action 1")
         found[f"y{k}"] = (a_2, -0.7, 0.7, f"mode {k}: action 2")
         found[f"w{k}"] = (weight, 0.05, 1.0, f"mode {k}: weight")
-    return found | {"sigma": (0.08, 0.04, 0.2, "width of all modes"), "sc": (10.0, 0.0, 30.0, "w_sc")}
+    return found | {"sigma": (0.08, 0.04, 0.2, "width of modes"), "sc": (10.0, 0.0, 30.0, "w_sc")}
 
 
 def mixture_of(values: Values) -> Mixture:
@@ -106,7 +117,7 @@ class MixtureExplorer(widgets.VBox):
         rows = [[self.sliders[f"{axis}{k}"] for axis in "xyw"] for k in range(1, MODES + 1)]
         rows.append([self.sliders["sigma"], self.sliders["sc"]])
         lines = [widgets.HBox(row, layout={"flex_flow": "row wrap"}) for row in rows]
-        names = SliderNames(names={f"workbench-dial-{name}": label for name, (*_, label) in controls().items()})
+        names = slider_names({name: label for name, (*_, label) in controls().items()})
         super().__init__([*lines, self.status, self.picture, self.numbers, names])
         self.add_class("workbench-controls")
         self._latest = Latest(self._learn, "mixture", lambda error: self._say("failed", error))
@@ -169,7 +180,7 @@ class MixtureExplorer(widgets.VBox):
         data = _dataset(draws_of(values, size.rows))
         weights = LossWeights(ql=0.0, fm=10.0, sc=values["sc"], lr=2e-3)
         if self._untrained is None:
-            self._untrained = init_seeds(self.agent, data.example(), (0,))  # compiles each time
+            self._untrained = init_seeds(self.agent, data.example(), (0,))
         state, done = self._untrained, 0
         for mark in size.marks:
             while done < mark:
@@ -192,8 +203,8 @@ class MixtureExplorer(widgets.VBox):
             draw(Look(clouds, table, done)).savefig(buffer, format="png", dpi=size.dpi, facecolor="white")
             self.picture.value = buffer.getvalue()
         self.table = table.assign(step=done)
-        shown = ["m_inf", "w2", "coupled", "flow_matching_end", "discretisation_end", "self_consistency_end"]
-        self.numbers.value = table[[*shown, "bound_measured"]].to_html(index=False, float_format="%.3f", border=0)
+        numbers = table[list(COLUMNS)].set_axis(list(COLUMNS.values()), axis=1)
+        self.numbers.value = numbers.to_html(index=False, float_format="%.3f", border=0)
 
     def _say(self, state: str, text: str) -> None:
         mark, lines = html.escape(state), html.escape(text)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import ipywidgets as widgets
 import numpy as np
-import traitlets
 
 from workbench.errors import WorkbenchError
 from workbench.evaluate.rollout import Rollout
+from workbench.live.dial import Names
 from workbench.live.latest import Latest
 from workbench.live.scrubber_picture import Moment, Plots, jpeg, numbers, still
 from workbench.render.scrub import Scrub, Track, load_scrub, make_track, scenes
@@ -98,30 +97,6 @@ def _scrub_files(source: str | Path | RunFolder, root: Path | None) -> list[Path
     if not found:
         raise WorkbenchError(f"there is no video with scrub data in {folder}: `workbench video RUN` makes one.")
     return found
-
-
-class Names(anywidget.AnyWidget):
-    """Gives what matches CSS selectors in the panel around it accessible names, which ipywidgets does not."""
-
-    names = traitlets.Dict().tag(sync=True)
-    _esm = """
-    function render({ model, el }) {
-      el.style.display = "none";
-      let ended = false;
-      const name = () => {
-        const panel = el.closest(".workbench-scrubber");
-        const missing = Object.entries(model.get("names")).filter(([selector, label]) => {
-          const found = panel?.querySelector(selector);
-          if (found) found.ariaLabel = label;
-          return !found;
-        });
-        if (missing.length && !ended) requestAnimationFrame(name);
-      };
-      name();
-      return () => { ended = true; };
-    }
-    export default { render };
-    """
 
 
 class RolloutScrubber(widgets.VBox):
@@ -208,7 +183,12 @@ class RolloutScrubber(widgets.VBox):
         rows = [widgets.HTML(f"<b>{html.escape(self.panels[0].scrub.task)}</b>{HIDE}"), self.panel]
         rows.append(widgets.HBox([self.play, self.step], layout={"flex_flow": "row wrap"}))
         wrap = {"flex_flow": "row wrap", "align_items": "center"}
-        rows += [widgets.HBox([self.frame, self.plots], layout=wrap), self.numbers, self.status, Names(names=NAMES)]
+        rows += [
+            widgets.HBox([self.frame, self.plots], layout=wrap),
+            self.numbers,
+            self.status,
+            Names(panel="workbench-scrubber", names=NAMES),
+        ]
         super().__init__(rows)
         self.add_class("workbench-scrubber")
 

@@ -12,7 +12,9 @@ import numpy as np
 from jaxtyping import Array
 
 from workbench.agents.base import AbstractAgent
-from workbench.agents.presets import preset
+from workbench.agents.presets import Preset, preset
+from workbench.agents.registry import check_sources, sources
+from workbench.agents.terms import TERMS, Term
 from workbench.data.dataset import Provenance
 from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
@@ -23,7 +25,8 @@ from workbench.types import LossWeights
 class RunSpec:
     """Everything the final state of a run depends on; equal specs are the same run.
 
-    `settings` are the agent's fixed fields, `weights` the initial loss weights (a number, or one a seed).
+    `settings` are the agent's fixed fields, `weights` the initial loss weights (a number, or one a seed), `code` the
+    SHA-256 of the source of what is a user's own in the agent (`registry.sources`).
     """
 
     task: str
@@ -35,15 +38,19 @@ class RunSpec:
     seeds: tuple[int, ...]
     steps: int
     data: Provenance
+    code: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values only."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        """Plain values only; `code` is left out where there is none."""
+        value = json.loads(json.dumps(dataclasses.asdict(self)))
+        return value if self.code else {key: each for key, each in value.items() if key != "code"}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "RunSpec":
         """Inverse of `to_json`."""
-        return cls(**(value | {"seeds": tuple(value["seeds"]), "data": Provenance(**value["data"])}))
+        settings = _with_tuples(value["settings"])
+        built = {"seeds": tuple(value["seeds"]), "data": Provenance(**value["data"]), "settings": settings}
+        return cls(**(value | built))
 
     @property
     def hash(self) -> str:
@@ -53,12 +60,16 @@ class RunSpec:
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
     def build_agent(self) -> AbstractAgent:
-        """The agent this spec describes."""
+        """The agent this spec describes.
+
+        Raises `WorkbenchError` when it has parts of a user's own that are not registered here, or not as they were.
+        """
+        check_sources(self.hash, self.code)
         return _from_fields(preset(self.agent, self.preset, environment_of(self.task)).agent, self.settings)
 
     def build_weights(self) -> LossWeights:
         """The initial loss weights."""
-        return LossWeights(**self.weights)
+        return LossWeights.named(self.weights)
 
 
 def make_spec(
@@ -75,6 +86,8 @@ def make_spec(
 ) -> RunSpec:
     """A spec from a preset; `settings` and `weights` override single fields, by name.
 
+    Loss terms of a user's own are a setting of SORL, `{"terms": ("name",)}`, and each a weight under its name.
+
     Raises `WorkbenchError` for a field that does not exist, a weight that the agent does not use, no seeds, or a weight
     list that is not one a seed.
     """
@@ -84,27 +97,28 @@ def make_spec(
         if count is not None and count < 1:
             raise WorkbenchError(f"{label} must be at least 1, not {count}.")
     chosen = preset(agent, preset_name, environment_of(task))
-    own_weights = {name: _shortest(getattr(chosen.weights, name)) for name in chosen.agent.knobs}
+    changes = _changes(chosen.agent, settings or {})
+    built = _from_fields(chosen.agent, changes)
+    own_weights = {name: _default_weight(chosen, name) for name in built.knobs}
     for name, value in (weights or {}).items():
-        if hasattr(chosen.weights, name) and name not in own_weights:
+        if name in chosen.weights and name not in own_weights:
             knobs = ", ".join(own_weights)
             raise WorkbenchError(f"agent '{agent}' has no loss weight '{name}': its knobs are {knobs}.")
         _check_range(name, value)
         if isinstance(value, list | tuple) and len(value) != len(seeds):
             raise WorkbenchError(f"a weight given as a list needs one value a seed: {len(seeds)}, not {len(value)}.")
-    spec = RunSpec(
+    return RunSpec(
         task=task,
         agent=agent,
         preset=preset_name,
-        settings=_override(_to_fields(chosen.agent), settings or {}, "agent setting"),
+        settings=_to_fields(chosen.agent) | changes,
         weights=_override(own_weights, weights or {}, "loss weight"),
         batch_size=chosen.batch_size if batch_size is None else batch_size,
         seeds=tuple(seeds),
         steps=steps,
         data=data,
+        code=sources(agent, built),
     )
-    spec.build_agent()
-    return spec
 
 
 def _fields(module: Any) -> tuple[dataclasses.Field, ...]:
@@ -122,6 +136,11 @@ def _check_range(name: str, value: Any) -> None:
             raise WorkbenchError(f"{name} must lie between {low:g} and {high:g}, not {number:g}.")
 
 
+def _default_weight(chosen: Preset, name: str) -> float:
+    """What a knob begins with: the preset says, or the loss term of that name."""
+    return _shortest(chosen.weights[name]) if name in chosen.weights else TERMS[name].weight
+
+
 def _shortest(value: Array) -> float:
     """The shortest decimal number that is this float32: 0.98, not 0.980000019."""
     return float(str(np.float32(value)))
@@ -134,10 +153,36 @@ def _override(own: dict[str, Any], changes: dict[str, Any], what: str) -> dict[s
     return own | changes
 
 
+def _changes(module: eqx.Module, settings: dict[str, Any]) -> dict[str, Any]:
+    """`settings` as they are recorded; those of optional fields that change nothing are left out."""
+    fields = {field.name: field for field in _fields(module)}
+    for name in settings:
+        if name not in fields:
+            raise UnknownNameError("agent setting", name, fields)
+    plain = {name: _plain(value) for name, value in _with_tuples(settings).items()}
+    return {name: value for name, value in plain.items() if not _is_left_out(fields[name], value)}
+
+
 def _to_fields(module: eqx.Module) -> dict[str, Any]:
     """Static fields of a module as plain values; nested modules become nested mappings."""
-    values = {field.name: getattr(module, field.name) for field in _fields(module)}
-    return {name: _to_fields(value) if isinstance(value, eqx.Module) else value for name, value in values.items()}
+    values = {field.name: (field, _plain(getattr(module, field.name))) for field in _fields(module)}
+    return {name: value for name, (field, value) in values.items() if not _is_left_out(field, value)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(each.name if isinstance(each, Term) else each for each in value)
+    return _to_fields(value) if isinstance(value, eqx.Module) else value
+
+
+def _is_left_out(field: dataclasses.Field, value: Any) -> bool:
+    """Whether a field is `optional_field` and has its default: specs of older runs know nothing of it."""
+    return bool(field.metadata.get("optional")) and value == field.default
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists where static fields have tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _from_fields(module: Any, values: dict[str, Any]) -> Any:

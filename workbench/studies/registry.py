@@ -60,6 +60,11 @@ STUDIES: dict[str, Study] = {
     "actions": Study(
         "actions:actions", ("action_w2",), "W2 between policy and data near held-out observations: minutes"
     ),
+    "agents_mixture": Study(
+        "agents_mixture:agents_mixture",
+        ("agents_mixture", "agents_mixture_samples"),
+        "all agents on eight Gaussians of which one is rewarded, three seeds: ten minutes",
+    ),
     "strips": Study("strips:strips", ("strip_q", "strip_frames"), "frames and Q-values of one start: a minute"),
     "runtime": Study("runtime:runtime", ("cost", "updates"), "milliseconds of updates and decisions: minutes"),
 }

@@ -1,0 +1,150 @@
+"""Data of a user's own, from arrays in memory or from an npz file: checked, split by episodes, and on device."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from workbench.data.dataset import Dataset, Provenance
+from workbench.data.findings import DEFECT
+from workbench.data.npz import open_npz, read_member
+from workbench.data.own_check import AXES, check_arrays
+from workbench.errors import DatasetError
+from workbench.paths import data_dir
+
+
+class _Rows(NamedTuple):
+    """Trajectories in rows; the rows that are not `valid` are the last of an episode, and no transition."""
+
+    x: Float[np.ndarray, "row obs"]
+    a: Float[np.ndarray, "row act"]
+    r: Float[np.ndarray, " row"]
+    mask: Float[np.ndarray, " row"]
+    valid: Bool[np.ndarray, " row"]
+
+
+def from_arrays(
+    observations: Any,
+    actions: Any,
+    rewards: Any,
+    terminals: Any,
+    *,
+    masks: Any = None,
+    name: str = "own",
+    val_fraction: float = 0.1,
+    seed: int = 0,
+) -> tuple[Dataset, Dataset]:
+    """Training and held-out data from trajectories in rows, as OGBench has them.
+
+    Row t holds a state, the action taken in it and the reward that it earned; row t + 1 is what came of it.
+    `terminals` is 1 in the last row of every episode, which has no successor: its action and reward are not used.
+    `masks` is 0 in a row whose successor ends the episode for good, so that nothing is expected after it; without it
+    every episode was merely cut. A share `val_fraction` of the episodes, drawn from `seed`, is held out.
+
+    For `Trainer(task, data=…)`, `make_spec` and `train_run`, with a task called `own:NAME`. Raises `DatasetError` with
+    the first defect that `check_arrays` finds, and where there are fewer than two episodes.
+    """
+    arrays = {"observations": observations, "actions": actions, "rewards": rewards, "terminals": terminals}
+    return _split(_rows(name, arrays | ({} if masks is None else {"masks": masks})), name, val_fraction, seed)
+
+
+def from_transitions(
+    observations: Any,
+    actions: Any,
+    rewards: Any,
+    next_observations: Any,
+    terminals: Any,
+    *,
+    timeouts: Any = None,
+    name: str = "own",
+    val_fraction: float = 0.1,
+    seed: int = 0,
+) -> tuple[Dataset, Dataset]:
+    """The same from single transitions (x, a, r, x', done), as D4RL and replay buffers have them.
+
+    `terminals` is 1 where x' ends the episode for good (mask 0), `timeouts` where it was cut. Rows whose x' is the next
+    row's x are joined to trajectories; in shuffled rows each is an episode of its own, and the next action, which
+    ReBRAC alone uses, is 0.
+    """
+    arrays = {"observations": observations, "actions": actions, "rewards": rewards, "terminals": terminals}
+    arrays |= {"next_observations": next_observations} | ({} if timeouts is None else {"timeouts": timeouts})
+    return _split(_rows(name, arrays), name, val_fraction, seed)
+
+
+def load_own(name: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
+    """Training and held-out data of an npz file with the arrays of `from_arrays` or `from_transitions`.
+
+    Without `path` it is `own/NAME.npz` in the data folder. Held out is the file that ends in `-val.npz` if there is
+    one, else a tenth of the episodes. Raises `DatasetError` for files and arrays that cannot be used.
+    """
+    path = path or data_dir() / "own" / f"{name}.npz"
+    if not path.is_file():
+        raise DatasetError(f"there is no file {path}: give one with --data FILE.npz, or save it there.")
+    twin = path.with_name(f"{path.stem}-val.npz")
+    if not twin.exists():
+        return _split(_rows(name, _read(path)), name, 0.1, 0)
+    train, held_out = (_rows(name, _read(each)) for each in (path, twin))
+    return _dataset(train, name, f"training file {path.name}"), _dataset(held_out, name, f"held-out file {twin.name}")
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    with open_npz(path) as archive:
+        return {key: read_member(archive, key, path) for key in AXES if key in archive.files}
+
+
+def _rows(name: str, given: dict[str, Any]) -> _Rows:
+    """Checked arrays as rows."""
+    arrays = {key: np.asarray(value) for key, value in given.items()}
+    defects = [each for each in check_arrays(arrays) if each.severity == DEFECT]
+    if defects:
+        first, more = defects[0], f" ({len(defects) - 1} more)" if len(defects) > 1 else ""
+        raise DatasetError(f"data '{name}' cannot be used: {first.where}: {first.what}{more}; {first.fix}.")
+    x, a, r = (arrays[key].astype(np.float32) for key in ("observations", "actions", "rewards"))
+    ends = arrays["terminals"].astype(bool)
+    if "next_observations" in arrays:
+        return _joined(x, a, r, arrays["next_observations"].astype(np.float32), ends, arrays.get("timeouts"))
+    mask = arrays["masks"].astype(np.float32) if "masks" in arrays else np.ones(len(x), np.float32)
+    return _Rows(x, a, r, mask, ~ends)
+
+
+def _joined(
+    x: Float[np.ndarray, "row obs"],
+    a: Float[np.ndarray, "row act"],
+    r: Float[np.ndarray, " row"],
+    x_next: Float[np.ndarray, "row obs"],
+    ended: Bool[np.ndarray, " row"],
+    timeouts: np.ndarray | None,
+) -> _Rows:
+    """Transitions as trajectories: after each whose successor is not the next row, a row is put in that holds it."""
+    follows = np.append((x_next[:-1] == x[1:]).all(axis=1), False) & ~ended
+    breaks = np.flatnonzero(~follows if timeouts is None else ~follows | timeouts.astype(bool))
+    mask, valid = 1 - ended.astype(np.float32), np.ones(len(x), bool)
+    put = ((x, x_next[breaks]), (a, 0.0), (r, 0.0), (mask, 1.0), (valid, False))
+    return _Rows(*(np.insert(column, breaks + 1, row, axis=0) for column, row in put))
+
+
+def _split(rows: _Rows, name: str, val_fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Whole episodes held out."""
+    episode = np.cumsum(~rows.valid) - ~rows.valid
+    count = int(episode[-1]) + 1
+    if count < 2 or not 0 < val_fraction < 1:
+        raise DatasetError(
+            f"data '{name}' has {count} episode(s), of which a share of {val_fraction:g} cannot be held out: it takes "
+            "two episodes and a share between 0 and 1."
+        )
+    held_out = np.zeros(count, bool)
+    size = min(max(1, round(val_fraction * count)), count - 1)
+    held_out[np.random.default_rng(seed).permutation(count)[:size]] = True
+    parts = [_Rows(*(column[held_out[episode] == side] for column in rows)) for side in (False, True)]
+    names = (f"{count - size:,} of {count:,} episodes", f"{size:,} of {count:,} episodes, held out")
+    return _dataset(parts[0], name, names[0]), _dataset(parts[1], name, names[1])
+
+
+def _dataset(rows: _Rows, name: str, detail: str) -> Dataset:
+    """On device, with the SHA-256 of the arrays: data from memory and from a file are the same data."""
+    digest = hashlib.sha256()
+    for column in rows:
+        digest.update(f"{column.shape}".encode() + np.ascontiguousarray(column).tobytes())
+    return Dataset.build(*rows, Provenance("arrays", name, digest.hexdigest(), detail=detail))

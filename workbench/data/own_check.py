@@ -1,0 +1,80 @@
+"""Every defect of arrays of a user's own: the same report before they are saved, and of their file."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from workbench.data.findings import DEFECT, NOTE, Finding, check_actions, check_ends, check_finite, check_rows
+
+NEEDED = ("observations", "actions", "rewards", "terminals")
+AXES = {
+    "observations": 2,
+    "actions": 2,
+    "rewards": 1,
+    "terminals": 1,
+    "masks": 1,
+    "next_observations": 2,
+    "timeouts": 1,
+}
+"""Arrays that mean something here, with their number of axes; others may be there and are not looked at."""
+
+FLAGS = ("terminals", "timeouts", "masks")
+
+
+def check_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[Finding, ...]:
+    """All findings on arrays as `from_arrays` and `from_transitions` take them, by name."""
+    known = {key: np.asarray(arrays[key]) for key in AXES if key in arrays}
+    findings = [*_check_keys(arrays)]
+    sound = {}
+    for key, array in known.items():
+        own = [*_check_one(key, array)]
+        findings += own
+        if not own:
+            sound[key] = array
+    findings += check_actions(sound.get("actions"))
+    findings += check_rows(known, "save them from one loop: row t of each belongs together")
+    findings += _check_together(sound)
+    return tuple(findings)
+
+
+def _check_keys(arrays: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    for key in NEEDED:
+        if key not in arrays:
+            task_only = key == "rewards" and "qpos" in arrays
+            what = f"'{key}' is missing"
+            what += ": OGBench's own tasks compute it from qpos, others need it" if task_only else ""
+            yield Finding(NOTE if task_only else DEFECT, what, key, f"save an array '{key}'")
+    if "masks" not in arrays and "next_observations" not in arrays and "qpos" not in arrays:
+        what = "there are no 'masks': every episode counts as cut, not as ended, so its last state has a future value"
+        yield Finding(NOTE, what, "masks", "save 'masks', 0 where the next row ends an episode for good, else 1")
+
+
+def _check_one(key: str, array: np.ndarray) -> Iterator[Finding]:
+    """Type, axes and values of one array."""
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
+        yield Finding(DEFECT, f"dtype is {array.dtype}, not a number", key, "save it as float32, or flags as bool")
+        return
+    if array.ndim != AXES[key]:
+        fix = "one row a step, one column a dimension" if AXES[key] == 2 else "one number a row, such as array[:, 0]"
+        yield Finding(DEFECT, f"has {array.ndim} axes {array.shape}, not {AXES[key]}", key, fix)
+        return
+    if not len(array):
+        yield Finding(DEFECT, "has no rows", key, "save at least two episodes")
+    yield from check_finite(key, array, "find out where they come from, and leave out that episode")
+    if key in FLAGS and not np.isin(array, (0, 1)).all():
+        row = np.flatnonzero(~np.isin(array, (0, 1)))[0]
+        yield Finding(DEFECT, f"holds {array[row]:g}, not only 0 and 1", f"{key}, first in row {row}", "save flags")
+
+
+def _check_together(arrays: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    """What can only be seen in arrays that are sound by themselves."""
+    rewards, terminals = arrays.get("rewards"), arrays.get("terminals")
+    if rewards is not None and len(rewards) and (rewards == rewards[0]).all():
+        what = f"every reward is {rewards[0]:g}: all actions look equally good"
+        yield Finding(NOTE, what, "rewards", "nothing, if only imitation is wanted")
+    if "next_observations" not in arrays:
+        yield from check_ends(terminals) if terminals is not None else ()
+    elif "observations" in arrays and arrays["observations"].shape[1] != arrays["next_observations"].shape[1]:
+        widths = [arrays[key].shape[1] for key in ("observations", "next_observations")]
+        what = f"width is {widths[1]}, but observations have {widths[0]}"
+        yield Finding(DEFECT, what, "next_observations", "save the same columns in both")
