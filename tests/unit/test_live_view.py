@@ -15,7 +15,7 @@ from tests.browser.fake import FakeTrainer
 from workbench import live
 from workbench.live.panels import PANELS, palette
 from workbench.live.png import draw, draw_png, power, thousands
-from workbench.live.publish import Changes, Publisher, even, thin
+from workbench.live.publish import CALM, LIVELY, RATE, Changes, Publisher, even, thin
 from workbench.live.view import LiveView
 from workbench.plots.style import SERIES
 
@@ -135,7 +135,7 @@ def test_paths_of_different_lengths_become_one_array() -> None:
 
 def test_publisher_is_silent_until_hello_then_tells_all(listener) -> None:
     trainer = FakeTrainer()
-    publisher, sent = listener(trainer, rate=200.0)
+    publisher, sent = listener(trainer)
     trainer.advance(5)
     time.sleep(0.1)
     assert sent == []
@@ -151,23 +151,37 @@ def test_publisher_is_silent_until_hello_then_tells_all(listener) -> None:
     assert sent[-1][1]["branches"][0]["rows"] == 7
 
 
-def test_publisher_keeps_its_rate_and_the_latest_wins(listener) -> None:
-    trainer = FakeTrainer()
-    publisher, sent = listener(trainer, rate=20.0)
-    publisher.hello()
-    assert wait_until(lambda: len(sent) == 1)
-    end = time.monotonic() + 1.0
+def busy(trainer: FakeTrainer, seconds: float) -> None:
+    """Chunks without pause."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         trainer.advance()
         time.sleep(0.001)
+
+
+def test_publisher_is_calm_until_something_is_touched_and_the_latest_wins(listener) -> None:
+    trainer = FakeTrainer()
+    publisher, sent = listener(trainer)
+    publisher.hello()
+    assert wait_until(lambda: len(sent) == 1)
+    busy(trainer, 0.1)
+    time.sleep(LIVELY)  # the first chunk of all was news
+    before = len(sent)
+    busy(trainer, 1.0)
+    assert len(sent) - before <= CALM + 2
+    trainer.change("sc", 0.0)
+    before, at = len(sent), time.monotonic()
+    busy(trainer, 0.5)
+    assert len(sent) - before >= 5
+    assert sent[before][1]["branches"][0]["marks"]
+    assert sent[before][0] - at < 0.5 / CALM, "a change by hand does not wait its turn"
+    assert min(np.diff([at for at, *_ in sent])) > 0.6 / RATE
     assert wait_until(lambda: sum(head["branches"][0]["rows"] for _, head, _ in sent[1:]) == trainer.step // 10)
-    assert len(sent) <= 23
-    assert min(np.diff([at for at, *_ in sent])) > 0.03
 
 
 def test_halt_is_told_without_a_chunk_and_kept(listener) -> None:
     trainer, kept = FakeTrainer(), []
-    publisher, sent = listener(trainer, rate=200.0, keep=lambda: kept.append(trainer.status))
+    publisher, sent = listener(trainer, keep=lambda: kept.append(trainer.status))
     publisher.hello()
     assert wait_until(lambda: len(sent) == 1)
     trainer.status = "running"
@@ -182,7 +196,7 @@ def test_long_training_is_kept_now_and_then(listener, monkeypatch) -> None:
     monkeypatch.setattr("workbench.live.publish.KEEP", 0.1)
     trainer, kept = FakeTrainer(), []
     trainer.status = "running"
-    listener(trainer, rate=200.0, keep=lambda: kept.append(trainer.status))
+    listener(trainer, keep=lambda: kept.append(trainer.status))
     assert wait_until(lambda: len(kept) == 2)
 
 

@@ -107,7 +107,7 @@ class Branch:
         The caller adds them to `history`. Raises `DivergedError` where a metric stops being finite; the branch is then
         as it was before these updates.
         """
-        self._follow_dials()
+        self.follow_dials()
         state, report = train_chunk(self.agent, data, self._weights, self.state, steps, self.spec.batch_size)
         report = jax.device_get(report)
         bad = {name: int(first[first > 0].min()) for name, first in report.first_bad.items() if (first > 0).any()}
@@ -122,12 +122,15 @@ class Branch:
         self.kept.offer(self.step, state)
         return {name: float(np.mean(value)) for name, value in report.mean.items()}
 
-    def _follow_dials(self) -> None:
+    def follow_dials(self) -> bool:
+        """Put the dials into effect and record what that changes; returns whether it changes anything."""
         _, asked = self.dials.read()
-        if asked != self.settings:
-            self.interventions.extend(differences(self.step, self.settings, asked))
-            self.settings = asked
-            self._weights = asked.weights()
+        if asked == self.settings:
+            return False
+        self.interventions.extend(differences(self.step, self.settings, asked))
+        self.settings = asked
+        self._weights = asked.weights()
+        return True
 
     def state_at(self, data: Dataset, step: int, on_piece: Callable[[int], None]) -> TrainState:
         """The state after exactly `step` updates: the nearest one kept, then the recorded updates again.

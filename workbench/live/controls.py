@@ -22,7 +22,7 @@ from workbench.live.snapshot import Value
 from workbench.live.trainer import Trainer
 from workbench.types import VERIFIERS
 
-STATUS_SECONDS = 0.25
+STATUS_SECONDS = 0.5
 """Least seconds between two renewals of the numbers while training goes on."""
 
 COLUMNS = {"grid_template_columns": "repeat(auto-fit, minmax(24em, 1fr))", "grid_gap": "0 1.5em"}

@@ -1,4 +1,4 @@
-"""From a trainer's thread to the browser: binary deltas, at most twenty a second, and the latest state wins."""
+"""From a trainer's thread to the browser: binary deltas, few while nothing is touched, and the latest state wins."""
 
 import threading
 import time
@@ -11,7 +11,12 @@ import numpy as np
 from workbench.live.detached import answer_nobody
 
 RATE = 20.0
-"""Most messages a second."""
+"""Most messages a second, in the `LIVELY` seconds after something was changed by hand."""
+
+CALM = 4.0
+"""Messages a second else: a browser that draws takes time from the training beside it."""
+
+LIVELY = 2.0
 
 IDLE = 0.5
 """Seconds after which a trainer that said nothing is looked at anyway: its status may have changed."""
@@ -172,11 +177,11 @@ def thin(table: np.ndarray, most: int) -> np.ndarray:
 
 
 class Publisher:
-    """Sends changes of a trainer from a daemon thread: after each chunk, never more often than `rate`.
+    """Sends changes of a trainer from a daemon thread: a change made by hand at once, all else `CALM` times a second.
 
-    The trainer's thread only sets a flag. Nothing is sent before a front end has said `hello`, which asks for all; set
-    `listening` to False to fall silent again. `keep` is called in the publisher's thread when training halts, and every
-    `KEEP` seconds while it goes on.
+    Never more often than `RATE`. The trainer's thread only sets flags. Nothing is sent before a front end has said
+    `hello`, which asks for all; set `listening` to False to fall silent again. `keep` is called in the publisher's
+    thread when training halts, and every `KEEP` seconds while it goes on.
     """
 
     def __init__(
@@ -185,30 +190,32 @@ class Publisher:
         send: Callable[[dict[str, Any], list[bytes]], None],
         *,
         reward: np.ndarray | None = None,
-        rate: float = RATE,
         keep: Callable[[], None] = lambda: None,
     ) -> None:
         self._trainer, self._send, self._keep = trainer, send, keep
         self._changes = Changes(trainer, reward)
-        self._pause = 1.0 / rate
         self._kept = (trainer.status, time.monotonic())
         self.listening = self._full = self._closed = False
-        self._wake = threading.Event()
+        self._wake, self._urgent = threading.Event(), threading.Event()
+        self._lively_until = 0.0
+        self._touched: Any = None
         self.sent = 0
         self.seconds = 0.0
-        self._unsubscribe = trainer.subscribe(lambda *_: self._wake.set())
+        self._unsubscribe = trainer.subscribe(self._hear)
         self._thread = threading.Thread(target=self._run, name="workbench-live-view", daemon=True)
         self._thread.start()
 
     def hello(self) -> None:
         """A front end has appeared: send everything, from now on too. Safe in any thread, returns at once."""
         self.listening = self._full = True
+        self._urgent.set()
         self._wake.set()
 
     def close(self) -> None:
         """Stop sending and end the thread."""
         self._closed = True
         self._unsubscribe()
+        self._urgent.set()
         self._wake.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=5.0)
@@ -217,6 +224,22 @@ class Publisher:
     def cost(self) -> Mapping[str, float]:
         """Messages sent, and the mean milliseconds of processor time that collecting and sending one took."""
         return {"sent": self.sent, "ms": 1e3 * self.seconds / max(1, self.sent)}
+
+    def _hear(self) -> None:
+        """Something happened; called in the trainer's thread."""
+        trainer = self._trainer
+        touched = (trainer.status, [len(branch.interventions) for branch in list(trainer.branches.values())])
+        if touched != self._touched:
+            self._touched, self._lively_until = touched, time.perf_counter() + LIVELY
+            self._urgent.set()
+        self._wake.set()
+
+    def _rest(self, start: float) -> None:
+        """Wait until the next message may be sent, which is sooner for what was made by hand."""
+        if time.perf_counter() > self._lively_until:
+            self._urgent.wait(max(0.0, start + 1.0 / CALM - time.perf_counter()))
+        self._urgent.clear()
+        time.sleep(max(0.0, start + 1.0 / RATE - time.perf_counter()))
 
     def _run(self) -> None:
         answer_nobody()
@@ -229,7 +252,7 @@ class Publisher:
             if self.listening:
                 self._publish()
             self._keep_now_and_then()
-            time.sleep(max(0.0, self._pause - (time.perf_counter() - start)))
+            self._rest(start)
 
     def _keep_now_and_then(self) -> None:
         status, (former, at) = self._trainer.status, self._kept

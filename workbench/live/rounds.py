@@ -80,6 +80,8 @@ class Rounds:
             self._compile(branch, loop)
             if not loop.wanted:
                 return True
+            if branch.follow_dials():
+                loop.tell("running")  # so that the change is shown while the chunk that it changes is computed
             self._chunk(branch, others=len(waiting) - 1)
         if any(self._left(each) > 0 for each in waiting):
             return True

@@ -75,6 +75,7 @@ class Store {
     this.error = null;
     this.speed = 0;
     this.pictures = {};
+    this.painted = 0; // how many pictures have come: clouds are drawn again only when one has
     this.cursor = null;
     this.showTable = false;
     this.messages = 0;
@@ -106,7 +107,10 @@ class Store {
       if (part.rows) branch.append(part.columns, part.rows, floats(part.buffer));
     }
     for (const name of ["cloud", "paths", "reward"])
-      if (head[name]) this.pictures[name] = { ...head[name], values: floats(head[name].buffer) };
+      if (head[name]) {
+        this.pictures[name] = { ...head[name], values: floats(head[name].buffer) };
+        this.painted++;
+      }
     this.messages++;
     this.changed();
   }
@@ -465,7 +469,7 @@ function drawCloud(canvas, number, pictures, palette, theme) {
   if (pictures.paths && number === 0) drawPaths(g, pictures.paths, x, y, theme);
   g.globalAlpha = 1;
   g.strokeStyle = strokeOf(palette, 1, theme).colour;
-  if (pictures.reward) for (const level of [0.25, 0.5, 0.75]) drawContour(g, pictures.reward, level, x, y);
+  if (pictures.reward) drawContours(g, pictures.reward, x, y);
   g.restore();
 }
 
@@ -482,27 +486,35 @@ function drawPaths(g, { shape, values }, x, y, theme) {
   }
 }
 
-/** Marching squares without the tables: on each triangle of each cell a level crosses none or two edges. */
-function drawContour(g, { shape: [rows, columns], values }, level, x, y) {
+/** Ends of the pieces of a level's contour, as x0, y0, x1, y1, …: marching squares without the tables, for on each
+    triangle of each cell a level crosses none or two edges. */
+function contour({ shape: [rows, columns], values }, level) {
   const at = (i, j) => ({ a: -1 + (2 * j) / (columns - 1), b: -1 + (2 * i) / (rows - 1), v: values[i * columns + j] });
-  g.lineWidth = 1;
-  g.beginPath();
+  const pieces = [];
   for (let i = 0; i + 1 < rows; i++)
     for (let j = 0; j + 1 < columns; j++)
-      for (const corners of [[at(i, j), at(i, j + 1), at(i + 1, j)], [at(i + 1, j + 1), at(i, j + 1), at(i + 1, j)]]) {
-        const cut = [];
+      for (const corners of [[at(i, j), at(i, j + 1), at(i + 1, j)], [at(i + 1, j + 1), at(i, j + 1), at(i + 1, j)]])
         for (let k = 0; k < 3; k++) {
           const p = corners[k], q = corners[(k + 1) % 3];
           if (p.v > level === q.v > level) continue;
           const w = (level - p.v) / (q.v - p.v);
-          cut.push([x(p.a + w * (q.a - p.a)), y(p.b + w * (q.b - p.b))]);
+          pieces.push(p.a + w * (q.a - p.a), p.b + w * (q.b - p.b));
         }
-        if (cut.length === 2) {
-          g.moveTo(...cut[0]);
-          g.lineTo(...cut[1]);
-        }
-      }
-  g.stroke();
+  return pieces;
+}
+
+/** Contours of the reward, which are found once. */
+function drawContours(g, reward, x, y) {
+  reward.contours ??= [0.25, 0.5, 0.75].map((level) => contour(reward, level));
+  g.lineWidth = 1;
+  for (const pieces of reward.contours) {
+    g.beginPath();
+    for (let i = 0; i < pieces.length; i += 4) {
+      g.moveTo(x(pieces[i]), y(pieces[i + 1]));
+      g.lineTo(x(pieces[i + 2]), y(pieces[i + 3]));
+    }
+    g.stroke();
+  }
 }
 
 // ------------------------------------------------------------------------------------------------ view
@@ -641,7 +653,10 @@ class View {
     }
     const { cloud } = store.pictures;
     for (let i = 0; cloud && i < cloud.shape[0]; i++) {
-      const frame = this.frame(`cloud ${i}`, "policy", " ", false);
+      const frame = this.frame(`cloud ${i}`, "policy", " ", false), { clientWidth, clientHeight } = frame.canvas;
+      const drawn = [store.painted, theme.ink, theme.paper, clientWidth, clientHeight, devicePixelRatio].join();
+      if (frame.drawn === drawn) continue;
+      frame.drawn = drawn;
       const rings = store.pictures.reward && i === 0 ? "; contours: reward ¼ ½ ¾" : "";
       frame.caption.lastChild.textContent = ` ${cloud.labels[i] || ""}${rings}`;
       frame.canvas.setAttribute("aria-label", `${cloud.shape[1]} actions sampled from the policy, ${cloud.labels[i] || ""}`);
