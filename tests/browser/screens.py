@@ -7,7 +7,10 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image
 
 from tests.browser.lab import ROOT, chromium, lab_server, notebook_page
 
@@ -24,7 +27,7 @@ class View:
 
 VIEWS = {
     "tuned_live": View("03_the_three_losses_tuned_live", "view.png", ".workbench-controls"),
-    "compute_explorer": View("05_test_time_scaling", "display(explorer)", ".widget-video", settle_s=90),
+    "compute_explorer": View("05_test_time_scaling", "display(explorer)", "video", settle_s=5),
     "mixture_explorer": View("06_the_w2_bound_measured", "display(explorer)", ".widget-image", settle_s=30),
     "scrubber": View("07_watch_the_policy", "display(scrubber)", ".workbench-scrubber", settle_s=10),
 }
@@ -32,8 +35,8 @@ WIDTH, HEIGHT = 1280, 1250
 READY = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.status === 'idle'"
 
 
-def shoot(view: View, folder: Path, target: Path) -> None:
-    """Take one screenshot."""
+def shoot(view: View, target: Path) -> None:
+    """Take one screenshot, in 128 colours."""
     with (
         tempfile.TemporaryDirectory() as own,
         lab_server(Path(own)) as lab,
@@ -52,13 +55,12 @@ def shoot(view: View, folder: Path, target: Path) -> None:
             for i in [i for i, source in enumerate(sources[: last + 1]) if source]:
                 page.run(i)
             page.until(READY)
-            output = page.page.locator(f".jp-OutputArea-output:has({view.element})").first
+            outputs = page.page.locator(f".jp-OutputArea:has({view.element})").first
             page.page.wait_for_timeout(1000 * view.settle_s)
-            output.scroll_into_view_if_needed()
+            outputs.scroll_into_view_if_needed()
             page.page.wait_for_timeout(1000)
-            output.evaluate("element => element.scrollIntoView({block: 'start'})")
-            page.page.wait_for_timeout(1000)
-            page.page.locator(".jp-NotebookPanel-notebook").screenshot(path=target)
+            picture = Image.open(BytesIO(outputs.screenshot())).convert("RGB")
+            picture.quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def main() -> None:
@@ -66,7 +68,7 @@ def main() -> None:
     folder, chosen = Path(sys.argv[1]), sys.argv[2:] or list(VIEWS)
     folder.mkdir(parents=True, exist_ok=True)
     for name in chosen:
-        shoot(VIEWS[name], folder, folder / f"{name}.png")
+        shoot(VIEWS[name], folder / f"{name}.png")
         print(folder / f"{name}.png")
 
 

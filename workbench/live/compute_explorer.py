@@ -57,11 +57,13 @@ class ComputeExplorer(widgets.VBox):
         self.next.on_click(lambda _: self.set(episode=self.episode.value + 1))
         self.status, self.numbers = widgets.HTML(), widgets.HTML()
         self.picture = widgets.Image(format="png", layout={"max_width": "100%"})
-        self.video = widgets.Video(autoplay=False, layout={"max_width": "100%"})
+        self.video = widgets.Video(autoplay=False, layout={"width": "100%"})
+        self.beside = widgets.Box(layout={"flex": "0 1 340px"})
         where = widgets.HBox([self.episode, self.next], layout={"flex_flow": "row wrap"})
         title = widgets.HTML(f"<b>{html.escape(self.run.name)}</b>")
-        rows = [title, self.m_inf, self.n, where, self.step, self.status, self.numbers, self.picture]
-        super().__init__(rows)
+        asked = [title, self.m_inf, self.n, where, self.step, self.status, self.numbers]
+        chosen = widgets.VBox(asked, layout={"flex": "1 1 34em"})
+        super().__init__([widgets.HBox([chosen, self.beside], layout={"flex_flow": "row wrap"}), self.picture])
         self._film(self.run.video())
         self._judge = Latest(self._show, "judge", self._failed)
         self._player = Latest(self._play, "player", self._failed)
@@ -133,11 +135,10 @@ class ComputeExplorer(widgets.VBox):
         self._judge.ask(self.cell)
 
     def _film(self, video: bytes | None) -> None:
-        """Show a video below all else; until there is one there is no player, which a browser would complain of."""
+        """Show a video beside the sliders; until there is one there is no player, which a browser would complain of."""
         if video:
             self.video.value = video
-            if self.video not in self.children:
-                self.children = (*self.children, self.video)
+            self.beside.children = (self.video,)
 
     def _show(self, cell: Cell, wanted: Callable[[], bool]) -> None:
         """Draw and tell all about a budget; runs in the judge's thread."""
