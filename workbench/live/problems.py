@@ -15,7 +15,7 @@ from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.dataset import Dataset
 from workbench.data.toy import Toy, toy
 from workbench.live.branch import Branch
-from workbench.live.snapshot import MOST, Settings
+from workbench.live.snapshot import MOST, Settings, Value
 from workbench.nets import ShortcutActor
 from workbench.train import validate
 from workbench.types import Budget, Key, as_int32
@@ -86,13 +86,13 @@ class Probes:
         self.problem = problem
         self.picture: Picture | None = None
         self.values: dict[str, float] = {}
-        self._last: dict[str, tuple[float, float, int]] = {}
+        self._last: dict[str, tuple[float, float, tuple[Value, ...]]] = {}
         self._seen: Any = None
 
     def due(self, branch: Branch) -> bool:
-        """Whether enough time has passed since the branch's last probe; less is enough where a dial was turned."""
-        last, cost, version = self._last.get(branch.name, (0.0, 0.0, -1))
-        turned = branch.dials.read()[0] != version
+        """Whether enough time has passed since the branch's last probe; less is enough where it would look another."""
+        last, cost, budget = self._last.get(branch.name, (0.0, 0.0, ()))
+        turned = _budget(branch.dials.read()[1]) != budget
         return time.perf_counter() - last >= (max(0.1, cost) if turned else max(PROBE_EVERY, cost / PROBE_SHARE))
 
     def take(self, branch: Branch, *, shown: bool, others: int = 0) -> dict[str, float]:
@@ -108,12 +108,17 @@ class Probes:
         if shown:
             self.picture, self.values, self._seen = picture, values, (branch, branch.step, version)
         now = time.perf_counter()
-        self._last[branch.name] = (now, (now - start) * (1 + others), version)
+        self._last[branch.name] = (now, (now - start) * (1 + others), _budget(settings))
         return values
 
     def stale(self, branch: Branch) -> bool:
         """Whether the picture shows another branch, update or setting than this one's."""
         return self._seen != (branch, branch.step, branch.dials.read()[0])
+
+
+def _budget(settings: Settings) -> tuple[Value, ...]:
+    """What changes a picture at once; a weight changes it by training."""
+    return tuple(settings.values[name] for name in ("m_inf", "n", "verifier"))
 
 
 def draw(agent: AbstractAgent, state: TrainState, problem: Problem, settings: Settings) -> Picture | None:

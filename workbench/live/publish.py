@@ -10,13 +10,11 @@ import numpy as np
 
 from workbench.live.detached import answer_nobody
 
-RATE = 20.0
-"""Most messages a second, in the `LIVELY` seconds after something was changed by hand."""
-
 CALM = 4.0
-"""Messages a second else: a browser that draws takes time from the training beside it."""
+"""Most messages a second while nothing is touched: a browser that draws takes time from the training beside it."""
 
-LIVELY = 2.0
+RATE = 20.0
+"""Most messages a second that tell of what was made by hand, beside those."""
 
 IDLE = 0.5
 """Seconds after which a trainer that said nothing is looked at anyway: its status may have changed."""
@@ -179,9 +177,9 @@ def thin(table: np.ndarray, most: int) -> np.ndarray:
 class Publisher:
     """Sends changes of a trainer from a daemon thread: a change made by hand at once, all else `CALM` times a second.
 
-    Never more often than `RATE`. The trainer's thread only sets flags. Nothing is sent before a front end has said
-    `hello`, which asks for all; set `listening` to False to fall silent again. `keep` is called in the publisher's
-    thread when training halts, and every `KEEP` seconds while it goes on.
+    Of those made by hand no more than `RATE` a second. The trainer's thread only sets flags. Nothing is sent before a
+    front end has said `hello`, which asks for all; set `listening` to False to fall silent again. `keep` is called in
+    the publisher's thread when training halts, and every `KEEP` seconds while it goes on.
     """
 
     def __init__(
@@ -197,7 +195,6 @@ class Publisher:
         self._kept = (trainer.status, time.monotonic())
         self.listening = self._full = self._closed = False
         self._wake, self._urgent = threading.Event(), threading.Event()
-        self._lively_until = 0.0
         self._touched: Any = None
         self.sent = 0
         self.seconds = 0.0
@@ -230,19 +227,21 @@ class Publisher:
         trainer = self._trainer
         touched = (trainer.status, [len(branch.interventions) for branch in list(trainer.branches.values())])
         if touched != self._touched:
-            self._touched, self._lively_until = touched, time.perf_counter() + LIVELY
+            self._touched = touched
             self._urgent.set()
         self._wake.set()
 
-    def _rest(self, start: float) -> None:
-        """Wait until the next message may be sent, which is sooner for what was made by hand."""
-        if time.perf_counter() > self._lively_until:
-            self._urgent.wait(max(0.0, start + 1.0 / CALM - time.perf_counter()))
+    def _rest(self, hurried: float, start: float) -> float:
+        """Wait for the next message's turn, after one at `start`; returns when the last was sent before its turn."""
+        if not self._urgent.wait(max(0.0, start + 1.0 / CALM - time.perf_counter())):
+            return hurried
+        time.sleep(max(0.0, hurried + 1.0 / RATE - time.perf_counter()))
         self._urgent.clear()
-        time.sleep(max(0.0, start + 1.0 / RATE - time.perf_counter()))
+        return time.perf_counter()
 
     def _run(self) -> None:
         answer_nobody()
+        hurried = 0.0
         while not self._closed:
             self._wake.wait(IDLE)
             self._wake.clear()
@@ -252,7 +251,7 @@ class Publisher:
             if self.listening:
                 self._publish()
             self._keep_now_and_then()
-            self._rest(start)
+            hurried = self._rest(hurried, start)
 
     def _keep_now_and_then(self) -> None:
         status, (former, at) = self._trainer.status, self._kept
