@@ -127,3 +127,11 @@ class FakeTrainer:
         }
         row |= {"q_min": row["q_mean"] - 0.1, "q_max": row["q_mean"] + 0.3}
         return row | ({"val_fm": row["loss_fm"]} if self.step % 200 == 0 else {})
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Wait until a condition holds; returns whether it does in the end."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return condition()

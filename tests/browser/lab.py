@@ -203,7 +203,8 @@ class NotebookPage:
 @contextmanager
 def notebook_page(browser: Browser, lab: Lab, path: Path, **context: Any) -> Iterator[NotebookPage]:
     """A notebook opened in a fresh browser context; its kernels are shut down on leaving."""
-    with browser.new_context(**({"viewport": {"width": 1300, "height": 1000}} | context)) as made:
+    options: dict[str, Any] = {"viewport": {"width": 1300, "height": 1000}} | context
+    with browser.new_context(**options) as made:
         notebook = NotebookPage(made.new_page(), lab, path)
         notebook.watch()
         notebook.open()

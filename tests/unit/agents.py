@@ -47,7 +47,7 @@ def minute(name: str) -> Any:
 
 def weights_of(name: str, **changes: float) -> LossWeights:
     """Loss weights of the agent for this problem."""
-    return LossWeights(**({"gamma": GAMMA, "tau": 0.02, "lr": 2e-3} | KNOBS.get(name, {}) | changes))
+    return LossWeights.named({"gamma": GAMMA, "tau": 0.02, "lr": 2e-3} | KNOBS.get(name, {}) | changes)
 
 
 def two_modes(episodes: int = 3000, seed: int = 0) -> Dataset:

@@ -26,6 +26,8 @@ COMMANDS: Commands = {
     "study": "workbench.cli.study:StudyCommand",
     "figures": "workbench.cli.figures:Figures",
     "runs": "workbench.cli.runs:Runs",
+    "sweep": "workbench.cli.sweep:SweepCommand",
+    "tasks": "workbench.cli.tasks:Tasks",
     "data": {
         "list": "workbench.cli.data:List",
         "fetch": "workbench.cli.data:Fetch",

@@ -30,7 +30,8 @@ def locate(name: str) -> Path:
     return max(made, key=lambda path: (path.stat().st_size, path.parent.name))
 
 
-def _provenance(path: Path, info: DatasetInfo) -> Provenance:
+def recorded_provenance(path: Path, info: DatasetInfo) -> Provenance:
+    """What the sidecar beside a training file says of it; the file itself is not read."""
     record = read_sidecar(path) or {}
     sha256 = record.get("files", {}).get(path.name, {}).get("sha256")
     detail = record.get("detail", "no sidecar file: origin unknown")
@@ -64,7 +65,7 @@ def load_task(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
         import ogbench  # noqa: F401  (registers its environments)
 
         env = gymnasium.make(f"{info.environment}-singletask-task{number}-v0")
-        provenance = _provenance(path, info)
+        provenance = recorded_provenance(path, info)
         try:
             return (
                 _load(path, info, env, provenance),

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from workbench.live.controls import Controls
     from workbench.live.mixture_explorer import MixtureExplorer
     from workbench.live.scrubber import RolloutScrubber
+    from workbench.live.sweep_view import SweepView
     from workbench.live.trainer import Trainer
     from workbench.live.view import LiveView
 
-__all__ = ["ComputeExplorer", "Controls", "LiveView", "MixtureExplorer", "RolloutScrubber", "Trainer"]
+__all__ = ["ComputeExplorer", "Controls", "LiveView", "MixtureExplorer", "RolloutScrubber", "SweepView", "Trainer"]
 
 _WHERE = {
     "ComputeExplorer": "compute_explorer",
@@ -22,6 +23,7 @@ _WHERE = {
     "LiveView": "view",
     "MixtureExplorer": "mixture_explorer",
     "RolloutScrubber": "scrubber",
+    "SweepView": "sweep_view",
     "Trainer": "trainer",
 }
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -54,12 +55,13 @@ def _panel(axes: Axes, name: str, own: pd.DataFrame, drawn: pd.DataFrame) -> Non
     steps = f", $M$ = {budget['m_inf']}" if budget["m_inf"] > 1 else ""
     candidates = f", $N$ = {budget['n']}" if budget["n"] > 1 else ""
     title = f"{name if name == DATA else display_name(name)}{steps}{candidates}"
-    axes.set_title(f"{title}\n{_range(own['reward'])} · {_range(100 * own['outside'], '.0f')} %", fontsize="x-small")
+    reward, outside = own["reward"].to_numpy(float), 100 * own["outside"].to_numpy(float)
+    axes.set_title(f"{title}\n{_range(reward)} · {_range(outside, '.0f')} %", fontsize="x-small")
 
 
-def _range(values: pd.Series, form: str = ".2f") -> str:
-    low, high = float(values.min()), float(values.max())
-    mean = f"{float(values.mean()):{form}}"
+def _range(values: Float[np.ndarray, " seed"], form: str = ".2f") -> str:
+    low, high = values.min(), values.max()
+    mean = f"{values.mean():{form}}"
     return mean if f"{low:{form}}" == f"{high:{form}}" else f"{mean} [{low:{form}}, {high:{form}}]"
 
 

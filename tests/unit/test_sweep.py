@@ -1,0 +1,233 @@
+"""Sweeps that run: evaluation at scored checkpoints, resumption, failing runs, the estimate, the command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.sweeping import MAZE, PLAYED, TINY, write, write_maze
+from workbench.cli.main import main
+from workbench.errors import MissingExtraError, WorkbenchError
+from workbench.live.sweep_view import SweepView
+from workbench.store.folder import RunFolder
+from workbench.sweeps import engine, on_ray, probe
+from workbench.sweeps.engine import Outcome, run_sweep
+from workbench.sweeps.estimate import Probes, estimate, summary
+from workbench.sweeps.ledger import FAILED, is_finished, missing_steps, status
+from workbench.sweeps.plan import Job, plan
+from workbench.sweeps.spec import read_sweep
+from workbench.sweeps.watch import Watch
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from workbench import experiments
+slow = experiments.train_chunk
+def chunk(*args):
+    time.sleep(0.05)
+    return slow(*args)
+experiments.train_chunk = chunk
+from workbench.cli.main import main
+sys.exit(main(["sweep", sys.argv[1]]))
+"""
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Data and runs of a test's own."""
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "runs"))
+    return tmp_path
+
+
+def jobs_of(folder: Path, text: str) -> list[Job]:
+    """The runs of a sweep."""
+    return plan(read_sweep(write(folder, text)))
+
+
+def hashes(jobs: list[Job]) -> list[str]:
+    """Final states of runs."""
+    return [json.loads(job.folder.done_file.read_text())["state_sha256"] for job in jobs]
+
+
+def test_runs_are_scored_at_their_checkpoints(folders: Path) -> None:
+    write_maze(folders / "data" / "official")
+    (job,) = jobs_of(folders, PLAYED)
+    assert status(job).state == "waiting"
+    assert run_sweep([job]) == []
+    evals = job.folder.evals()
+    assert evals.groupby("step").size().to_dict() == {4: 2, 8: 2, 12: 2}
+    assert set(evals["length"]) == {3}
+    assert (status(job).state, status(job).step) == ("finished", 12)
+    assert [file.name for file in job.folder.checkpoints()] == ["0000000012.ckpt"]
+    assert not (job.folder.path / "scored").exists()
+
+    more = replace(job, evaluation=replace(job.evaluation, episodes=3))
+    assert missing_steps(more) == [4, 8, 12]
+    (failed,) = run_sweep([more])
+    assert "has no checkpoint of update 4 any more" in str(failed.error)
+    assert run_sweep([replace(more, scored=(12,))]) == []
+    assert job.folder.evals().groupby("step").size().to_dict() == {4: 2, 8: 2, 12: 3}
+
+
+def test_a_finished_sweep_does_nothing(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = jobs_of(folders, TINY)
+    ended: list[Outcome] = []
+    assert run_sweep(jobs, report=ended.append) == []
+    assert [outcome.job for outcome in ended] == jobs
+    monkeypatch.setattr(engine, "attempt", None)
+    assert all(is_finished(job) for job in jobs)
+    assert run_sweep(jobs_of(folders, TINY)) == []
+
+
+def test_killed_and_started_again_it_finishes_in_the_same_states(folders: Path) -> None:
+    slow = TINY.replace("steps = 12", "steps = 40")
+    file = write(folders, slow)
+    environment = os.environ | {"WORKBENCH_RUNS": str(folders / "runs")}
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(file)], env=environment, stderr=subprocess.PIPE)
+    until = time.monotonic() + 120
+    while process.poll() is None and len(list(folders.glob("runs/*/ckpt/*.ckpt"))) < 3 and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    jobs = jobs_of(folders, slow)
+    done = [job for job in jobs if job.folder.done]
+    assert len(done) < len(jobs)
+    before = {job.spec.hash: job.folder.done_file.stat().st_mtime_ns for job in done}
+    assert main(["sweep", str(file)]) == 0
+    assert {job.spec.hash: job.folder.done_file.stat().st_mtime_ns for job in done} == before
+    whole = [replace(job, root=folders / "whole") for job in jobs]
+    run_sweep(whole)
+    assert hashes(jobs) == hashes(whole)
+
+
+def test_a_failing_run_stops_no_other(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = TINY.replace('tasks = ["toy:grid"]', f'tasks = ["toy:grid", "{MAZE}"]').replace("seeds = 2", "seeds = 1")
+    file = write(folders, text + "\n[agent.sorl.weights]\nlr = [1e-3, 1e30]\n")
+    assert main(["sweep", str(file), "--json"]) == 1
+    printed = capsys.readouterr()
+    rows = {(row["agent"], row["task"]): row for row in json.loads(printed.out)}
+    assert (rows["sorl", "toy:grid"]["runs"], rows["sorl", "toy:grid"]["failed"]) == (2, 1)
+    assert "stopped being finite at update" in rows["sorl", "toy:grid"]["why"]
+    assert rows["bc", "toy:grid"]["failed"] == 0
+    assert "workbench data fetch pointmaze-medium-stitch-v0" in rows["bc", MAZE]["why"]
+    assert printed.err.count("FAILED: ") == 4
+    states = [status(job) for job in plan(read_sweep(file))]
+    assert [each.state for each in states].count("failed") == 4
+    assert any("stopped being finite" in each.error for each in states)
+
+
+def test_a_bug_is_kept_with_its_traceback_and_forgotten_when_mended(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs_of(folders, TINY)[0]
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.sweeps.work.train_run", lambda *_, **__: 1 // 0)
+        (failed,) = run_sweep([job])
+    assert failed.error == "ZeroDivisionError: integer division or modulo by zero"
+    assert "Traceback" in (job.folder.path / FAILED).read_text()
+    assert status(job).state == "failed"
+    assert run_sweep([job]) == []
+    assert status(job).state == "finished"
+
+
+def test_estimate_counts_what_is_left(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_maze(folders / "data" / "official")
+    monkeypatch.setattr(probe, "updates_per_second", lambda spec, *_, seconds: 2.0)
+    monkeypatch.setattr(probe, "decisions_per_second", lambda *_, **__: 5.0)
+    monkeypatch.setattr(probe, "steps_per_second", lambda *_, **__: 10.0)
+    (job,) = jobs_of(folders, PLAYED)
+    said: list[str] = []
+    found = estimate(job, Probes(say=said.append))
+    assert found.train_hours * 3600 == pytest.approx(12 / 2)
+    assert found.evaluate_hours * 3600 == pytest.approx(3 * 2 * 3 * (1 / 10 + 1 / 5))
+    assert [text.split()[0] for text in said] == ["updates", "steps", "decisions"]
+    run_sweep([job])
+    (size,) = (file.stat().st_size for file in job.folder.checkpoints())
+    assert found.bytes == pytest.approx(size, abs=4096), "parameters are all but the header of a checkpoint"
+    last = summary([job], Probes())[-1]
+    assert (last["runs"], last["done"], last["hours"], last["gigabytes"]) == (1, 1, 0, 0)
+
+
+def test_dry_run_measures_and_trains_nothing(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(folders, 'pack = "auto"\n' + TINY)
+    assert main(["sweep", str(file), "--dry-run", "--probe-seconds", "0.01", "--json"]) == 0
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out)
+    assert [row["agent"] for row in rows] == ["sorl, small", "bc, small", "all"]
+    assert rows[2]["hours"] == pytest.approx(rows[0]["hours"] + rows[1]["hours"])
+    assert rows[2]["hours"] > 0
+    assert "measuring packs of up to 2 seeds of bc small" in printed.err
+    assert not list((folders / "runs").glob("*"))
+
+
+def test_rates_are_measured() -> None:
+    def slow(times: int) -> None:
+        time.sleep(0.002 * times)
+
+    assert probe.rate(slow, 0.05) == pytest.approx(500, rel=0.3)
+    assert probe._choose([1, 2, 4], [10.0, 10.5, 30.0]) == 4
+    assert probe._choose([1, 2, 4], [10.0, 10.5, 10.9]) == 1
+
+
+def test_environments_and_decisions_are_measured(folders: Path) -> None:
+    write_maze(folders / "data" / "official")
+    (job,) = jobs_of(folders, PLAYED)
+    assert probe.steps_per_second(MAZE, seconds=0.05, lanes=2, workers=1) > 50
+    assert probe.decisions_per_second(job.spec, 2, 2, job.cells[0], episodes=2, seconds=0.01) > 50
+
+
+def test_a_run_in_use_is_left_alone(folders: Path) -> None:
+    job = jobs_of(folders, TINY)[0]
+    with RunFolder.create(job.root, job.spec).lock():
+        (failed,) = run_sweep([job])
+    assert "another process is training this run" in str(failed.error)
+
+
+def test_ray_is_an_extra(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = read_sweep(write(folders, TINY))
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[sweeps\]'"):
+        list(on_ray.on_ray([], sweep.ray))
+    assert issubclass(MissingExtraError, WorkbenchError)
+
+
+def test_a_notebook_follows_the_folders(folders: Path) -> None:
+    text = TINY.replace("seeds = 2", "seeds = 1")
+    file = write(folders, text + "\n[agent.bc.weights]\nlr = [1e-3, 1e30]\n")
+    view = SweepView(file, seconds=0.05)
+    try:
+        assert [each.state for each in view.statuses] == ["waiting"] * 3
+        assert "3 runs, 3 waiting" in view.summary.value
+        run_sweep(view.jobs)
+        until = time.monotonic() + 20
+        while "2 finished, 1 failed" not in view.summary.value and time.monotonic() < until:
+            time.sleep(0.05)
+        assert "2 finished, 1 failed" in view.summary.value
+        rows = view.table.value.split("<tr>")[2:]
+        assert "stopped being finite" in rows[0]
+        assert sum("12 of 12" in row for row in rows) == 2
+        assert "aria-label" in view.table.value
+    finally:
+        view.close()
+    view._thread.join(5)
+    assert not view._thread.is_alive()
+
+
+def test_progress_is_drawn_from_the_folders(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = jobs_of(folders, TINY)
+    run_sweep(jobs[:1])
+    with Watch(jobs, lines=True, force=True):
+        run_sweep(jobs)
+    drawn = capsys.readouterr().err
+    assert "1 of 4 runs" in drawn
+    assert "4 of 4 runs" in drawn
+    with Watch(jobs, lines=True):
+        pass
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,1 @@
+"""Many runs from one file: agents x tasks x seeds x weights, trained and evaluated; run folders are the ledger."""

@@ -1,0 +1,166 @@
+"""What a sweep will take: runs, hours and disk, from rates that are measured here and kept in memory alone."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from workbench.data.catalogue import parse_task
+from workbench.data.load import environment_of
+from workbench.store.spec import RunSpec
+from workbench.sweeps import probe
+from workbench.sweeps.ledger import missing_steps, reached
+from workbench.sweeps.plan import Job, has_environment, loaded
+from workbench.tasks import TASKS
+
+Shape: TypeAlias = tuple[int, int]
+"""Widths of observation and action."""
+
+HOUR, GIGABYTE = 3600.0, 1e9
+
+
+def shape_of(task: str, job: Job | None = None) -> Shape:
+    """Widths of a task; known for OGBench and D4RL, read from the data of others."""
+    if task in TASKS:
+        return TASKS[task].obs, TASKS[task].act
+    if has_environment(task):
+        info, _ = parse_task(task)
+        return info.obs, info.act
+    data = loaded(task, job.data if job else None)[0]
+    return data.obs, data.act
+
+
+@dataclass
+class Probes:
+    """Rates measured so far, one for each distinct thing to measure; `say` is told before each.
+
+    With `one_shape` an agent is measured at one shape, the first that is asked for, and its rates serve for the others.
+    """
+
+    seconds: float = 2.0
+    one_shape: bool = False
+    say: Callable[[str], None] = lambda text: None
+    rates: dict[tuple, float] = field(default_factory=dict)
+    at: dict[str, Shape] = field(default_factory=dict)
+
+    def updates(self, spec: RunSpec, shape: Shape) -> float:
+        """Updates a second of a run."""
+        shape, kind = self._shape(spec, shape), _kind(spec)
+        what = f"updates of {spec.agent} {spec.preset} ({len(spec.seeds)} seed(s), {shape[0]} x {shape[1]})"
+        return self._rate(
+            ("update", *kind, shape), what, lambda: probe.updates_per_second(spec, *shape, seconds=self.seconds)
+        )
+
+    def decisions(self, job: Job, cell: Any, shape: Shape) -> float:
+        """Decisions a second of an evaluation."""
+        spec, episodes = job.spec, job.evaluation.episodes
+        shape = self._shape(spec, shape)
+        what = f"decisions of {spec.agent} {spec.preset} ({cell}, {shape[0]} x {shape[1]})"
+        return self._rate(
+            ("decide", *_kind(spec), shape, cell, episodes),
+            what,
+            lambda: probe.decisions_per_second(spec, *shape, cell, episodes=episodes, seconds=self.seconds),
+        )
+
+    def steps(self, job: Job) -> float:
+        """Environment steps a second."""
+        environment, workers = environment_of(job.spec.task), job.evaluation.workers
+        return self._rate(
+            ("step", environment, workers),
+            f"steps of {environment}",
+            lambda: probe.steps_per_second(job.spec.task, seconds=self.seconds, workers=workers),
+        )
+
+    def pack(self, spec: RunSpec) -> int:
+        """The best pack for what is left of a spec's seeds."""
+        if len(spec.seeds) == 1:
+            return 1
+        shape = self._shape(spec, shape_of(spec.task))
+        what = f"packs of up to {len(spec.seeds)} seeds of {spec.agent} {spec.preset}"
+        key = ("pack", *_kind(spec), shape)
+        return int(self._rate(key, what, lambda: probe.best_pack(spec, *shape, seconds=self.seconds)))
+
+    def _shape(self, spec: RunSpec, shape: Shape) -> Shape:
+        return self.at.setdefault(f"{spec.agent} {spec.preset}", shape) if self.one_shape else shape
+
+    def _rate(self, key: tuple, what: str, measure: Callable[[], float]) -> float:
+        if key not in self.rates:
+            self.say(what)
+            self.rates[key] = float(measure())
+        return self.rates[key]
+
+
+def _kind(spec: RunSpec) -> tuple:
+    """What the cost of an update depends on besides the shape: numbers with a fraction change no array."""
+    sizes = {name: value for name, value in spec.settings.items() if not isinstance(value, float)}
+    return spec.agent, spec.preset, repr(sorted(sizes.items())), spec.batch_size, len(spec.seeds)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left of one run: hours of training and of evaluation, bytes it adds on disk, and the rates used."""
+
+    job: Job
+    done: bool
+    train_hours: float
+    evaluate_hours: float
+    bytes: int
+    updates_per_second: float | None
+
+
+def estimate(job: Job, probes: Probes) -> Estimate:
+    """Estimate what is left of a run, one run at a time on this machine.
+
+    Training is updates over their measured rate. Evaluation assumes that every episode lasts to its limit, and that
+    stepping and deciding take turns, so it is an upper limit. Not counted: compilation, loading data.
+    """
+    trained, missing = job.folder.done, missing_steps(job)
+    shape = shape_of(job.spec.task, job)
+    if trained and not missing:
+        return Estimate(job, True, 0.0, 0.0, 0, None)
+    size = 0 if trained else probe.checkpoint_bytes(job.spec, *shape)
+    updates = 0 if trained else job.spec.steps - reached(job.folder)
+    speed = None if trained else probes.updates(job.spec, shape)
+    train = updates / speed / HOUR if speed else 0.0
+    return Estimate(job, False, train, _evaluation_hours(job, missing, probes, shape), size, speed)
+
+
+def _evaluation_hours(job: Job, missing: Sequence[int], probes: Probes, shape: Shape) -> float:
+    if not missing:
+        return 0.0
+    limit = job.evaluation.episode_limit or parse_task(job.spec.task)[0].limit
+    steps = len(missing) * job.evaluation.episodes * len(job.spec.seeds) * limit
+    return sum(steps / probes.steps(job) + steps / probes.decisions(job, cell, shape) for cell in job.cells) / HOUR
+
+
+def summary(jobs: Sequence[Job], probes: Probes) -> list[dict[str, Any]]:
+    """A row an agent and preset and one of all: runs, done, updates a second, hours, gigabytes of last checkpoints."""
+    found = [estimate(job, probes) for job in _commonest_shape_first(jobs)]
+    groups = {f"{job.spec.agent}, {job.spec.preset}": None for job in jobs}
+    rows = [
+        _row(name, [one for one in found if f"{one.job.spec.agent}, {one.job.spec.preset}" == name]) for name in groups
+    ]
+    return [*rows, _row("all", found)]
+
+
+def _commonest_shape_first(jobs: Sequence[Job]) -> list[Job]:
+    """So that a probe of one shape is of the shape that most runs have."""
+    counts = Counter(shape_of(job.spec.task, job) for job in jobs)
+    return sorted(jobs, key=lambda job: -counts[shape_of(job.spec.task, job)])
+
+
+def _row(name: str, found: Sequence[Estimate]) -> dict[str, Any]:
+    speeds = sorted({one.updates_per_second for one in found if one.updates_per_second})
+    train, evaluate = sum(one.train_hours for one in found), sum(one.evaluate_hours for one in found)
+    return {
+        "agent": name,
+        "runs": len(found),
+        "done": sum(one.done for one in found),
+        "updates_per_s": None
+        if name == "all" or not speeds
+        else " to ".join(f"{s:.4g}" for s in {speeds[0]: 0, speeds[-1]: 0}),
+        "training_h": train,
+        "evaluation_h": evaluate,
+        "hours": train + evaluate,
+        "gigabytes": sum(one.bytes for one in found) / GIGABYTE,
+    }

@@ -1,0 +1,135 @@
+"""What run folders tell of a sweep: nothing else is kept anywhere, so a sweep that was killed goes on from them."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+from workbench.paths import atomic_write
+from workbench.store.folder import RunFolder
+from workbench.sweeps.plan import Job
+
+FAILED = "FAILED"
+"""File of a run folder that says why the last attempt at the run ended; the next attempt removes it."""
+
+STATES = ("waiting", "training", "evaluating", "finished", "failed")
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands. `step` counts updates, `age` is seconds since its folder was last written to."""
+
+    job: Job
+    state: str
+    step: int
+    age: float | None = None
+    error: str = ""
+
+
+class ScoredCheckpoint(RunFolder):
+    """A run folder in which one kept checkpoint is the newest: evaluating it evaluates the run at that update."""
+
+    def __init__(self, path: Path, checkpoint: Path) -> None:
+        super().__init__(path)
+        self.checkpoint = checkpoint
+
+    def checkpoints(self) -> list[Path]:
+        """The one checkpoint."""
+        return [self.checkpoint]
+
+
+def keep_scored(folder: RunFolder, scored: Iterable[int]) -> None:
+    """Keep the newest checkpoint for its evaluation, if its update is scored: training would drop it later."""
+    newest = folder.checkpoints()[-1]
+    if int(newest.stem) in scored:
+        kept = folder.path / "scored" / newest.name
+        kept.parent.mkdir(exist_ok=True)
+        kept.unlink(missing_ok=True)
+        kept.hardlink_to(newest)
+
+
+def to_evaluate(job: Job) -> list[ScoredCheckpoint]:
+    """The scored checkpoints of a trained run that lack episodes.
+
+    Raises `WorkbenchError` for one that is not there: the run was trained outside of this sweep.
+    """
+    folder = job.folder
+    files = {int(file.stem): file for file in [*(folder.path / "scored").glob("*.ckpt"), *folder.checkpoints()]}
+    missing = missing_steps(job)
+    absent = [step for step in missing if step not in files]
+    if absent:
+        raise WorkbenchError(
+            f"run {folder.path.name} has no checkpoint of update {absent[0]:,} any more, which the sweep scores: it "
+            "was trained outside of the sweep, so score its last update alone, or move it away."
+        )
+    return [ScoredCheckpoint(folder.path, files[step]) for step in missing]
+
+
+def missing_steps(job: Job) -> list[int]:
+    """Scored updates at which some budget has too few episodes."""
+    file = job.folder.evals_file
+    counts = _episodes(file, file.stat().st_mtime_ns) if file.exists() else {}
+    wanted = job.evaluation.episodes * len(job.spec.seeds)
+    cells = [(cell.m_inf, cell.n, cell.verifier) for cell in job.cells]
+    return [step for step in job.scored if any(counts.get((step, *cell), 0) < wanted for cell in cells)]
+
+
+@lru_cache(maxsize=10_000)
+def _episodes(file: Path, _: int) -> dict[tuple, int]:
+    """Episodes by (step, m_inf, n, verifier), read again when the file changes."""
+    evals = RunFolder(file.parent).evals()
+    return evals.groupby(["step", "m_inf", "n", "verifier"]).size().to_dict() if len(evals) else {}
+
+
+def is_finished(job: Job) -> bool:
+    """Whether nothing is left to do for a run."""
+    return job.folder.done and not missing_steps(job)
+
+
+def tidy(folder: RunFolder) -> None:
+    """After the last evaluation the newest checkpoint alone is kept."""
+    shutil.rmtree(folder.path / "scored", ignore_errors=True)
+    for old in folder.checkpoints()[:-1]:
+        old.unlink()
+
+
+def note_failure(job: Job, text: str | None) -> None:
+    """Write why an attempt failed into the run's folder; None removes it."""
+    file = job.folder.path / FAILED
+    if text is None:
+        file.unlink(missing_ok=True)
+        return
+    with contextlib.suppress(OSError), atomic_write(file) as out:  # a full disk has been reported already
+        out.write(text.encode())
+
+
+def status(job: Job) -> Status:
+    """Where a run stands, from its folder alone."""
+    folder = job.folder
+    failed = folder.path / FAILED
+    if failed.exists():
+        return Status(job, "failed", reached(folder), error=failed.read_text())
+    if job.problem:
+        return Status(job, "failed", 0, error=job.problem)
+    if not (folder.path / "spec.json").exists():
+        return Status(job, "waiting", 0)
+    if folder.done:
+        return Status(job, "evaluating" if missing_steps(job) else "finished", job.spec.steps, _age(folder))
+    step = reached(folder)
+    return Status(job, "training" if step else "waiting", step, _age(folder))
+
+
+def reached(folder: RunFolder) -> int:
+    """The last update that the metrics or a checkpoint tell of."""
+    checkpoint = int(folder.checkpoints()[-1].stem) if folder.checkpoints() else 0
+    rows = folder.metrics_rows()
+    return max(checkpoint, int(rows[-1]["step"]) if rows else 0)
+
+
+def _age(folder: RunFolder) -> float | None:
+    files = [file for file in (folder.metrics_file, folder.evals_file, folder.done_file) if file.exists()]
+    return time.time() - max(file.stat().st_mtime for file in files) if files else None

@@ -1,0 +1,198 @@
+"""From a sweep to its runs: axes are multiplied out, and seeds that run folders hold already are not packed anew."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from workbench.agents.protocol import protocol
+from workbench.data.catalogue import WITHOUT_ENVIRONMENT, parse_task
+from workbench.data.dataset import Dataset, Provenance
+from workbench.data.load import environment_of, load_data
+from workbench.data.ogbench_files import locate, recorded_provenance
+from workbench.errors import DatasetError, WorkbenchError
+from workbench.evaluate.cell import Cell, grid
+from workbench.experiments import Schedule
+from workbench.paths import runs_dir
+from workbench.store.folder import RunFolder
+from workbench.store.spec import RunSpec, make_spec
+from workbench.sweeps.spec import AgentPart, Evaluation, SweepSpec
+
+ChoosePack = Callable[[RunSpec], int]
+"""How many seeds to train together, of a spec that holds all that are left."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep: what is trained, with which file, and how it is evaluated after `scored` updates.
+
+    `variant` names what tells it from the agent's other runs on the task, besides the seeds. `problem` is what keeps it
+    from being trained at all, such as data that is not on disk.
+    """
+
+    spec: RunSpec
+    root: Path
+    data: Path | None
+    cells: tuple[Cell, ...]
+    scored: tuple[int, ...]
+    evaluation: Evaluation
+    schedule: Schedule
+    variant: str = ""
+    problem: str = ""
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where the run is, or will be."""
+        return RunFolder(self.root / self.spec.hash)
+
+    @property
+    def label(self) -> str:
+        """A few words for people."""
+        seeds = ", ".join(map(str, self.spec.seeds))
+        parts = (
+            self.spec.agent,
+            self.variant,
+            self.spec.task,
+            f"seed{'s' if len(self.spec.seeds) > 1 else ''} {seeds}",
+        )
+        return " · ".join(part for part in parts if part)
+
+
+@lru_cache(maxsize=1)
+def loaded(task: str, path: Path | None) -> tuple[Dataset, Dataset]:
+    """Data of a task; kept until that of another is asked for."""
+    return load_data(task, path)
+
+
+def provenance_of(task: str, path: Path | None) -> Provenance:
+    """What a run's spec records of its data, for OGBench files without reading them; raises `DatasetError`."""
+    if not has_environment(task):
+        return loaded(task, path)[0].provenance
+    info, _ = parse_task(task)
+    if path is not None and not path.is_file():
+        raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
+    return recorded_provenance(path or locate(info.name), info)
+
+
+def has_environment(task: str) -> bool:
+    """Whether runs on a task can be evaluated; toy, Minari and own data are only trained on."""
+    return task.partition(":")[0] not in WITHOUT_ENVIRONMENT
+
+
+def one_seed(spec: RunSpec) -> int:
+    """The choice of no packing."""
+    return 1
+
+
+def plan(sweep: SweepSpec, root: Path | None = None, choose_pack: ChoosePack = one_seed) -> list[Job]:
+    """The runs of a sweep, ordered by task, so that each task's data is loaded once.
+
+    Seeds whose run exists under `root`, alone or together with others of the sweep, stay in that run; the others are
+    packed by `sweep.pack`, or as `choose_pack` says where that is "auto". A task without data makes jobs with a
+    `problem`. Raises `WorkbenchError` with the sweep's file for names and values that no agent knows.
+    """
+    root = (root or runs_dir()).resolve()
+    known = existing_seeds(root)
+    return [
+        job
+        for task in sweep.tasks
+        for part in sweep.agents
+        for job in _jobs(sweep, part, task, root, known, choose_pack)
+    ]
+
+
+def _jobs(
+    sweep: SweepSpec, part: AgentPart, task: str, root: Path, known: dict, choose_pack: ChoosePack
+) -> Iterator[Job]:
+    path = sweep.data.get(task)
+    problem = ""
+    try:
+        if has_environment(task):
+            path = path or sweep.data.get(parse_task(task)[0].name)
+        data = provenance_of(task, path)
+    except DatasetError as error:
+        data, problem = Provenance("missing", task), str(error)
+    try:
+        specs = _specs(sweep, part, task, data)
+        scored, cells = _scored(part, next(iter(specs.values()))), _cells(part, task)
+    except WorkbenchError as error:
+        raise WorkbenchError(f"sweep {sweep.file}, agent '{part.name}' on {task}: {error}") from error
+    schedule = Schedule(sweep.log_every, sweep.save_every)
+    for variant, spec in specs.items():
+        for packed in _packed(spec, sweep.pack, known, choose_pack):
+            yield Job(packed, root, path, cells, scored, part.evaluation, schedule, variant, problem)
+
+
+def _specs(sweep: SweepSpec, part: AgentPart, task: str, data: Provenance) -> dict[str, RunSpec]:
+    """One spec with all seeds for every preset and combination of weights and settings, by what they vary in."""
+    steps = part.steps or protocol(part.name, environment_of(task)).updates
+    axes = {("preset", ""): part.presets} | {("weight", name): values for name, values in part.weights.items()}
+    axes |= {("setting", name): values for name, values in part.settings.items()}
+    specs = {}
+    for values in product(*axes.values()):
+        chosen = dict(zip(axes, values, strict=True))
+        variant = ", ".join(_words(axis, value) for axis, value in chosen.items() if len(axes[axis]) > 1)
+        specs[variant] = make_spec(
+            task,
+            data,
+            agent=part.name,
+            preset_name=chosen["preset", ""],
+            seeds=sweep.seeds,
+            steps=steps,
+            settings={axis[1]: value for axis, value in chosen.items() if axis[0] == "setting"},
+            weights={axis[1]: value for axis, value in chosen.items() if axis[0] == "weight"},
+            batch_size=part.batch_size,
+        )
+    return specs
+
+
+def _words(axis: tuple[str, str], value: Any) -> str:
+    return f"{axis[1]} {value}".strip()
+
+
+def _scored(part: AgentPart, spec: RunSpec) -> tuple[int, ...]:
+    """Updates whose checkpoints are evaluated, in increasing order."""
+    known = protocol(part.name, environment_of(spec.task)).scored
+    scored = part.evaluation.scored or ((spec.steps,) if part.steps else known)
+    if scored[-1] > spec.steps:
+        raise WorkbenchError(f"scored names update {scored[-1]:,}, but the run has only {spec.steps:,}.")
+    return scored
+
+
+def _cells(part: AgentPart, task: str) -> tuple[Cell, ...]:
+    """Budgets to evaluate, none for a task without environment; M_inf of agents that do not know it is 1."""
+    if not has_environment(task) or not part.evaluation.episodes:
+        return ()
+    own, given = protocol(part.name, environment_of(task)), part.evaluation
+    m_inf = (given.m_inf or (own.m_inf,)) if own.sequential else (1,)
+    return grid(m_inf, given.n or (own.n,), given.verifier or own.verifier)
+
+
+def _packed(spec: RunSpec, pack: Any, known: dict, choose_pack: ChoosePack) -> Iterator[RunSpec]:
+    """The spec cut into runs: first those that exist, then packs of what is left."""
+    left = list(spec.seeds)
+    for seeds in known.get(_family(spec), ()):
+        if set(seeds) <= set(left):
+            left = [seed for seed in left if seed not in seeds]
+            yield replace(spec, seeds=seeds)
+    if left:
+        size = pack if pack != "auto" else choose_pack(replace(spec, seeds=tuple(left)))
+        for first in range(0, len(left), size):
+            yield replace(spec, seeds=tuple(left[first : first + size]))
+
+
+def _family(spec: RunSpec) -> str:
+    """What runs have in common that differ in their seeds alone."""
+    return replace(spec, seeds=()).hash
+
+
+def existing_seeds(root: Path) -> dict[str, list[tuple[int, ...]]]:
+    """Seeds of the runs on disk by family: finished ones first, then those with more seeds."""
+    found: dict[str, list[tuple[bool, tuple[int, ...]]]] = {}
+    for file in sorted(root.glob("*/spec.json")):
+        folder = RunFolder(file.parent)
+        found.setdefault(_family(folder.spec), []).append((folder.done, folder.spec.seeds))
+    order = {family: sorted(runs, key=lambda run: (not run[0], -len(run[1]), run[1])) for family, runs in found.items()}
+    return {family: [seeds for _, seeds in runs] for family, runs in order.items()}
