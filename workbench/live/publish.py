@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.live.detached import answer_nobody
 
-CALM = 4.0
+CALM = 3.0
 """Most messages a second while nothing is touched: a browser that draws takes time from the training beside it."""
 
 RATE = 20.0
