@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,20 +168,31 @@ def test_dry_run_measures_and_trains_nothing(folders: Path, capsys: pytest.Captu
     assert not list((folders / "runs").glob("*"))
 
 
-def test_rates_are_measured() -> None:
-    def slow(times: int) -> None:
-        time.sleep(0.002 * times)
+def test_a_rate_is_that_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
 
-    assert probe.rate(slow, 0.05) == pytest.approx(500, rel=0.3)
+    def slow(times: int) -> None:
+        clock[0] += 0.002 * times
+
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    assert probe.rate(slow, 0.05) == pytest.approx(500)
+
+
+def test_seeds_are_packed_only_where_that_is_faster() -> None:
     assert probe._choose([1, 2, 4], [10.0, 10.5, 30.0]) == 4
     assert probe._choose([1, 2, 4], [10.0, 10.5, 10.9]) == 1
 
 
-def test_environments_and_decisions_are_measured(folders: Path) -> None:
+def test_environments_and_decisions_are_counted(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seven_a_second(work: Callable[[int], None], _: float) -> float:
+        work(2)
+        return 7.0
+
     write_maze(folders / "data" / "official")
     (job,) = jobs_of(folders, PLAYED)
-    assert probe.steps_per_second(MAZE, seconds=0.05, lanes=2, workers=1) > 50
-    assert probe.decisions_per_second(job.spec, 2, 2, job.cells[0], episodes=2, seconds=0.01) > 50
+    monkeypatch.setattr(probe, "rate", seven_a_second)
+    assert probe.steps_per_second(MAZE, seconds=0.05, lanes=2, workers=1) == 14
+    assert probe.decisions_per_second(job.spec, 2, 2, job.cells[0], episodes=6, seconds=0.01) == 21
 
 
 def test_a_run_in_use_is_left_alone(folders: Path) -> None:
