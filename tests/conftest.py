@@ -35,3 +35,12 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("WORKBENCH_DATA", str(tmp_path_factory.mktemp("data")))
         patch.setenv("WORKBENCH_RUNS", str(tmp_path_factory.mktemp("runs")))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs() -> Iterator[None]:
+    """A process that runs many files would come to the limit of memory mappings."""
+    yield
+    from workbench.compile_cache import release_programs  # after jaxtyping's hook, which checks what is imported later
+
+    release_programs(0.25)

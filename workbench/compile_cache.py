@@ -1,5 +1,6 @@
-"""JAX's persistent compilation cache: a program compiled once on this machine is loaded ever after, not compiled."""
+"""Compiled programs: kept on disk so that none is compiled twice, let go in memory before a process holds too many."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -39,3 +40,24 @@ def enable_compile_cache() -> Path:
         # -1 is no minimum; JAX may replace 0 by a default of the file system.
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return folder
+
+
+def release_programs(share: float = 0.5) -> bool:
+    """Let go of all compiled programs once they fill a `share` of the memory mappings Linux grants a process.
+
+    Each program of JAX's CPU backend holds tens of mappings, a training some two thousand; at `vm.max_map_count`
+    (65,530) the next one kills the process. Long series of runs call this between two runs; what is used again is
+    loaded from the cache on disk. Returns whether it did. Where there is no such limit nothing is done.
+    """
+    try:
+        limit = int(Path("/proc/sys/vm/max_map_count").read_text())
+        held = Path("/proc/self/maps").read_bytes().count(b"\n")
+    except (OSError, ValueError):
+        return False
+    if held <= share * limit:
+        return False
+    import jax
+
+    jax.clear_caches()
+    gc.collect()
+    return True

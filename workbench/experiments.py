@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.agents.base import AbstractAgent, TrainState
+from workbench.compile_cache import release_programs
 from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Dataset
 from workbench.errors import DivergedError, WorkbenchError
@@ -128,6 +129,7 @@ def evaluate_run(
     Raises what `load_agent` raises.
     """
     spec = folder.spec
+    release_programs()
     agent, state = load_agent(folder)
     evaluation = evaluate(
         agent,
@@ -176,6 +178,7 @@ def train_run(
     folder = RunFolder.create(root or runs_dir(), spec)
     with folder.lock(), stop_request() as stop:
         if not folder.done:
+            release_programs()
             state, step = load_or_init(folder, spec, train_data)
             folder.rewind(step)
             bar = tqdm(

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
-from workbench.compile_cache import cache_dir, is_writable
+from workbench.compile_cache import cache_dir, is_writable, release_programs
 
 PROGRAM = """
 from workbench.compile_cache import enable_compile_cache
@@ -60,3 +62,21 @@ def test_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_writable_leaves_nothing_behind(tmp_path: Path) -> None:
     assert is_writable(tmp_path / "made")
     assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_programs_are_let_go_only_where_they_fill_the_share() -> None:
+    double = jax.jit(lambda x: 2 * x)
+    double(jnp.ones(3))
+    assert not release_programs(1.0)
+    assert double._cache_size() == 1
+    assert release_programs(0.0)
+    assert double._cache_size() == 0
+    assert double(jnp.ones(3)).tolist() == [2, 2, 2]
+
+
+def test_a_system_without_the_limit_keeps_its_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(path: Path, *_: object) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert not release_programs(0.0)

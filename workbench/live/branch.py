@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from workbench.agents.base import TrainState
+from workbench.compile_cache import release_programs
 from workbench.data.dataset import Dataset
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.live.history import History
@@ -89,6 +90,7 @@ class Branch:
     @classmethod
     def fresh(cls, name: str, spec: RunSpec, data: Dataset) -> "Branch":
         """A branch at update 0."""
+        release_programs()
         return cls(name, spec, init_seeds(spec.build_agent(), data.example(), spec.seeds))
 
     def arrive(self, state: TrainState, interventions: list[Intervention]) -> None:
