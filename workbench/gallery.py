@@ -78,7 +78,7 @@ GALLERY: dict[str, Entry] = {
     ),
     "agents_on_a_mixture": Entry(
         "agents:agents_on_a_mixture",
-        ("agents_mixture", "agents_mixture_samples"),
+        ("agents_mixture", "agents_mixture_samples", "agents_mixture_reward"),
         "what each method does with the same mixture and reward",
     ),
     "runtime": Entry("runtime:run_time", ("updates", "cost"), "milliseconds of training and inference"),

@@ -1,17 +1,10 @@
-"""Sweeps small enough for tests, and data for them."""
+"""Sweeps small enough for tests."""
 
 from pathlib import Path
 
-import numpy as np
+from tests.unit.maze_files import MAZE
 
-MAZE = "pointmaze-medium-stitch-singletask-task1-v0"
-MAZE_DATA = "pointmaze-medium-stitch-v0"
-
-TINY = """
-agents = ["sorl", "bc"]
-tasks = ["toy:grid"]
-seeds = 2
-presets = ["small"]
+SHORT = """presets = ["small"]
 steps = 12
 batch_size = 8
 log_every = 4
@@ -20,7 +13,13 @@ save_every = 4
 [settings]
 width = 8
 depth = 1
+"""
 
+TINY = f"""
+agents = ["sorl", "bc"]
+tasks = ["toy:grid"]
+seeds = 2
+{SHORT}
 [agent.sorl.settings]
 m_btt = 1
 m_disc = 2
@@ -31,16 +30,7 @@ PLAYED = f"""
 agents = ["bc"]
 tasks = ["{MAZE}"]
 seeds = 1
-presets = ["small"]
-steps = 12
-batch_size = 8
-log_every = 4
-save_every = 4
-
-[settings]
-width = 8
-depth = 1
-
+{SHORT}
 [evaluation]
 episodes = 2
 scored = [4, 8, 12]
@@ -54,15 +44,3 @@ def write(folder: Path, text: str, name: str = "some.toml") -> Path:
     """A sweep's file."""
     (folder / name).write_text(text)
     return folder / name
-
-
-def write_maze(folder: Path) -> Path:
-    """A pair of maze files of noise."""
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for file in (f"{MAZE_DATA}.npz", f"{MAZE_DATA}-val.npz"):
-        state = rng.standard_normal((402, 2)).astype(np.float32)
-        actions = rng.uniform(-1, 1, (402, 2)).astype(np.float32)
-        ends = np.arange(402) % 201 == 200
-        np.savez(folder / file, observations=state, actions=actions, terminals=ends, qpos=state, qvel=state)
-    return folder / f"{MAZE_DATA}.npz"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.unit.maze_files import MAZE_DATA, write_maze
 from workbench import __version__
 from workbench.cli import main as frame
 from workbench.cli.main import COMMANDS, main
@@ -18,25 +19,11 @@ from workbench.cli.report import flatten, show
 from workbench.data.catalogue import DATASETS
 from workbench.errors import NoGraphicsError
 
-NAME = "pointmaze-medium-stitch-v0"
-
 
 @pytest.fixture
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
     return tmp_path
-
-
-def write_pair(folder: Path) -> Path:
-    """A pair of files of NAME, as a regenerated set without a sidecar."""
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for file in (f"{NAME}.npz", f"{NAME}-val.npz"):
-        state = rng.standard_normal((402, 2)).astype(np.float32)
-        actions = rng.uniform(-1, 1, (402, 2)).astype(np.float32)
-        ends = np.arange(402) % 201 == 200
-        np.savez(folder / file, observations=state, actions=actions, terminals=ends, qpos=state, qvel=state)
-    return folder / f"{NAME}.npz"
 
 
 def test_help_lists_every_command_with_its_summary(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +76,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
         (["data", "lst", "--json"], "lst"),
         (["data", "list", "--jsn"], "--json"),
         (["data", "fetch"], "NAME"),
-        (["data", "make", NAME, "--episodes", "many"], "many"),
+        (["data", "make", MAZE_DATA, "--episodes", "many"], "many"),
     ],
 )
 def test_a_wrong_line_is_explained_with_code_2(
@@ -153,61 +140,74 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 
 def test_list(data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_pair(data_folder / "official")
-    write_pair(data_folder / "regenerated" / f"{NAME}-e3-s7")
+    write_maze(data_folder / "official")
+    write_maze(data_folder / "regenerated" / f"{MAZE_DATA}-e3-s7")
     assert main(["data", "list"]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(NAME)]
-    assert line.split() == [NAME, "2", "2", "5000", "201", "official,", "e3-s7", "yes"]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(MAZE_DATA)]
+    assert line.split() == [MAZE_DATA, "2", "2", "5000", "201", "official,", "e3-s7", "yes"]
     assert main(["data", "list", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows.keys() == DATASETS.keys()
-    assert rows[NAME]["on_disk"] == ["official", "e3-s7"]
+    assert rows[MAZE_DATA]["on_disk"] == ["official", "e3-s7"]
     assert rows["humanoidmaze-medium-navigate-v0"]["can_be_made"] is False
 
 
 def test_make_then_check_then_info(data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The whole way with a real, small set; what `info` prints is what `make` printed."""
-    line = ["data", "make", NAME, "--episodes", "2", "--val-episodes", "1", "--workers", "1", "--seed", "5", "--json"]
+    line = [
+        "data",
+        "make",
+        MAZE_DATA,
+        "--episodes",
+        "2",
+        "--val-episodes",
+        "1",
+        "--workers",
+        "1",
+        "--seed",
+        "5",
+        "--json",
+    ]
     assert main(line) == 0
     (made,) = json.loads(capsys.readouterr().out)
-    path = data_folder / "regenerated" / f"{NAME}-e2-s5" / f"{NAME}.npz"
+    path = data_folder / "regenerated" / f"{MAZE_DATA}-e2-s5" / f"{MAZE_DATA}.npz"
     assert made["path"] == str(path)
     assert (made["kind"], made["seed"], made["episodes"], made["rows"]) == ("regenerated", 5, 2, 402)
     assert made["arrays"]["observations"] == "float32 (402, 2)"
     assert made["success"].keys() == {f"task{k}" for k in range(1, 6)}
 
-    for target in (NAME, NAME.removesuffix("-v0"), str(path), str(path.parent)):
+    for target in (MAZE_DATA, MAZE_DATA.removesuffix("-v0"), str(path), str(path.parent)):
         assert main(["data", "check", target]) == 0
         assert capsys.readouterr().out.count("no defect") == 2
     assert main(["data", "info", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [made]
-    assert main(["data", "info", NAME]) == 0
+    assert main(["data", "info", MAZE_DATA]) == 0
     printed = capsys.readouterr().out
     assert all(text in printed for text in ("regenerated", made["sha256"], "episode_length mean", "success task5"))
 
 
 def test_check_reports_all_and_exits_1(data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write_pair(data_folder / "official")
+    path = write_maze(data_folder / "official")
     arrays = dict(np.load(path, allow_pickle=False))
     arrays["actions"][3] = 4
     del arrays["qvel"]
     np.savez(path, **arrays)
-    assert main(["data", "check", NAME]) == 1
+    assert main(["data", "check", MAZE_DATA]) == 1
     printed = capsys.readouterr().out
     assert all(text in printed for text in (f"{path}: DEFECTIVE", "'qvel' is missing", "outside [-1, 1]"))
-    assert f"{NAME}-val.npz: no defect" in printed
+    assert f"{MAZE_DATA}-val.npz: no defect" in printed
     assert main(["data", "check", str(path), "--json"]) == 1
     rows = json.loads(capsys.readouterr().out)
     assert {row["where"] for row in rows if row["severity"] == "defect"} == {"qvel", "actions, first in row 3"}
-    assert {row["file"] for row in rows} == {str(path), str(path.with_name(f"{NAME}-val.npz"))}
+    assert {row["file"] for row in rows} == {str(path), str(path.with_name(f"{MAZE_DATA}-val.npz"))}
 
 
 @pytest.mark.parametrize("command", ["check", "info"])
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("pointmaze-medum-stitch", f"did you mean {NAME}"),
-        (NAME, f"'{NAME}' is not on disk: get it with `workbench data fetch {NAME}`"),
+        ("pointmaze-medum-stitch", f"did you mean {MAZE_DATA}"),
+        (MAZE_DATA, f"'{MAZE_DATA}' is not on disk: get it with `workbench data fetch {MAZE_DATA}`"),
         ("nowhere/a.npz", "there is no file nowhere/a.npz"),
         (".", "there is no npz file in the folder"),
     ],

@@ -214,7 +214,7 @@ def test_failures_are_one_sentence_and_end_the_rounds(make):
 
 def test_what_cannot_be_evaluated_is_told(make):
     toy = make("toy:eight_gaussians")
-    with pytest.raises(WorkbenchError, match="toy:eight_gaussians has no environment to succeed in"):
+    with pytest.raises(WorkbenchError, match="toy:eight_gaussians has no environment to play in"):
         toy.evaluate()
     with pytest.raises(WorkbenchError, match="no environment"):
         toy.evaluating = 10.0

@@ -41,7 +41,7 @@ def test_the_data_score_what_the_mixture_says(tables):
 
 
 def test_a_panel_an_agent_and_sorl_in_the_steps_that_its_q_loss_reaches(tables):
-    figure = agents_on_a_mixture(tables["agents_mixture"], tables["agents_mixture_samples"])
+    figure = agents_on_a_mixture(*(tables[name] for name in STUDIES["agents_mixture"].tables))
     titles = [axes.get_title().split("\n")[0] for axes in figure.axes if axes.axison]
     assert titles == ["data", "BC", "SORL, $M$ = 2"]
     assert "means [ranges] of 2 seeds" in figure.get_suptitle()

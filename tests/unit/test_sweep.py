@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.sweeping import MAZE, PLAYED, TINY, write, write_maze
+from tests.unit.maze_files import MAZE, write_maze
+from tests.unit.sweeping import PLAYED, TINY, write
 from workbench.cli.main import main
 from workbench.errors import MissingExtraError, WorkbenchError
 from workbench.live.sweep_view import SweepView

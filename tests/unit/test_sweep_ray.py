@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.unit.sweeping import PLAYED, TINY, write, write_maze
+from tests.unit.maze_files import write_maze
+from tests.unit.sweeping import PLAYED, TINY, write
 from workbench.agents.registry import unregister
 from workbench.cli.code import run_files
 from workbench.sweeps.engine import run_sweep

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.sweeping import MAZE, MAZE_DATA, TINY, write, write_maze
+from tests.unit.maze_files import MAZE, MAZE_DATA, write_maze
+from tests.unit.sweeping import TINY, write
 from workbench.agents.presets import BASELINES
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.evaluate.cell import Cell

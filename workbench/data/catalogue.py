@@ -101,13 +101,18 @@ WITHOUT_ENVIRONMENT = ("toy", "minari", "own")
 """Kinds of tasks (`kind:name`) that are data and nothing to play in."""
 
 
+def has_environment(task: str) -> bool:
+    """Whether a task can be played and so evaluated; toy, Minari and own data are only trained on."""
+    return task.partition(":")[0] not in WITHOUT_ENVIRONMENT
+
+
 def parse_task(task: str) -> tuple[DatasetInfo, int]:
     """Split a single-task name into its dataset and task number.
 
     `cube-single-play-singletask-task2-v0` → (`cube-single-play-v0`, 2). Raises `WorkbenchError` for anything else, and
     says so of tasks that have no environment.
     """
-    if task.partition(":")[0] in WITHOUT_ENVIRONMENT:
+    if not has_environment(task):
         raise WorkbenchError(f"{task} has no environment to play in: only OGBench tasks can be evaluated or filmed.")
     match = re.fullmatch(r"(?P<data>.+)-singletask-task(?P<number>[1-5])(-v0)?", task)
     if not match:

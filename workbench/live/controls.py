@@ -14,9 +14,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from workbench.data.catalogue import has_environment
 from workbench.errors import WorkbenchError
 from workbench.live.dial import DESCRIBED, Dial, slider_names
-from workbench.live.evaluations import EVERY, playable
+from workbench.live.evaluations import EVERY
 from workbench.live.scales import EXPERIMENTS, MEANINGS, STATIC
 from workbench.live.snapshot import Value
 from workbench.live.trainer import Trainer
@@ -133,7 +134,7 @@ class Controls(widgets.VBox):
         self.evaluate = self._button("Evaluate now", evaluate, "play this many episodes with the selected branch")
         self.success = widgets.HTML()
         row = widgets.HBox([self.evaluating, self.episodes, self.evaluate], layout={"flex_flow": "row wrap"})
-        shown = None if playable(trainer.problem.task) else "none"
+        shown = None if has_environment(trainer.problem.task) else "none"
         return widgets.VBox([row, self.success], layout={"display": shown})
 
     def _guide_row(self) -> widgets.VBox:

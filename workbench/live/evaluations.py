@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.agents.base import TrainState
-from workbench.data.catalogue import WITHOUT_ENVIRONMENT
-from workbench.data.load import environment_of
+from workbench.data.catalogue import parse_task
 from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import play
@@ -30,11 +29,6 @@ EPISODES = 10
 
 LANES = 16
 """Most environments of an evaluation; one of a manipulation task takes 60 MB, and all are kept for the next."""
-
-
-def playable(task: str) -> bool:
-    """Whether a task has an environment to succeed in."""
-    return environment_of(task) not in WITHOUT_ENVIRONMENT
 
 
 class Arena:
@@ -130,7 +124,7 @@ class Evaluations:
     @every.setter
     def every(self, seconds: float | None) -> None:
         if seconds is not None:
-            self._check()
+            parse_task(self.task)
             if not seconds > 0:
                 raise WorkbenchError(f"evaluations cannot come every {seconds} s: give seconds above 0, or None.")
         self._every, self._began = seconds, time.monotonic()
@@ -141,7 +135,7 @@ class Evaluations:
 
         Raises `WorkbenchError` for a task without environment, or for no episode.
         """
-        self._check()
+        parse_task(self.task)
         count = self.episodes if episodes is None else episodes
         if count < 1:
             raise WorkbenchError(f"an evaluation needs at least one episode, not {count}.")
@@ -168,10 +162,6 @@ class Evaluations:
             self._arena.close()
         else:
             threading.Thread(target=self._arena.close, daemon=True).start()
-
-    def _check(self) -> None:
-        if not playable(self.task):
-            raise WorkbenchError(f"{self.task} has no environment to succeed in: only OGBench tasks can be evaluated.")
 
     def _evaluate(self, moment: Moment, episodes: int) -> Estimate:
         branch, step = moment.branch, int(moment.state.step[0])

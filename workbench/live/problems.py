@@ -57,12 +57,10 @@ class Problem:
 
     @cached_property
     def reward_grid(self) -> Float[np.ndarray, "81 81"] | None:
-        """Reward on an even grid over [-1, 1]², first action along columns; None where it is no one surface."""
+        """`Toy.reward_grid`; None where the reward is no one surface."""
         if self.toy is None or self.train.act != 2 or self.toy.turn:
             return None
-        ticks = jnp.linspace(-1, 1, 81)
-        reward = jax.vmap(jax.vmap(self.toy.reward))
-        return np.asarray(jax.jit(reward)(jnp.stack(jnp.meshgrid(ticks, ticks), axis=-1)))
+        return self.toy.reward_grid()
 
 
 @dataclass(frozen=True)

@@ -6,24 +6,23 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workbench.plots.style import GREY, SERIES, agent_style, counted, display_name, in_order, styled
+from workbench.plots.samples import LEVELS, reward_contours
+from workbench.plots.style import GREY, agent_style, counted, display_name, in_order, styled
 
 DATA = "data"
 COLUMNS = 6
-CENTRE, WIDTH = (0.7, 0.0), 0.25
-"""Of the reward exp(-|a - c|² / 2 l²) of `toy:eight_gaussians`."""
-
-LEVELS = (0.25, 0.5, 0.75)
 
 
 @styled(2.9)
-def agents_on_a_mixture(scores: pd.DataFrame, samples: pd.DataFrame) -> Figure:
+def agents_on_a_mixture(scores: pd.DataFrame, samples: pd.DataFrame, reward: pd.DataFrame) -> Figure:
     """Actions of every agent on eight Gaussians of which one is rewarded, a panel an agent, the data first.
 
-    Tables `agents_mixture` and `agents_mixture_samples`; of several budgets of an agent the first is drawn. Below the
-    name stand the mean reward and the share of actions outside every mode, means over seeds with their range.
+    Tables of the study `agents_mixture`: its scores, actions and reward surface; of several budgets of an agent the
+    first is drawn. Below the name stand the mean reward and the share of actions outside every mode, means over seeds
+    with their range.
     """
     figure = Figure(layout="constrained")
+    surface = reward.pivot(index="a_2", columns="a_1", values="reward").to_numpy()
     names = [DATA, *in_order(name for name in scores["agent"] if name != DATA)]
     grid = figure.subplots(-(-len(names) // COLUMNS), COLUMNS, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(names) :]:
@@ -31,6 +30,7 @@ def agents_on_a_mixture(scores: pd.DataFrame, samples: pd.DataFrame) -> Figure:
     for axes, name in zip(grid.flat, names, strict=False):
         own, drawn = (_first_budget(table.loc[table["agent"] == name]) for table in (scores, samples))
         _panel(axes, name, own, drawn)
+        reward_contours(axes, surface)
     for axes in grid[:, 0]:
         axes.set_ylabel("action 2")
     figure.supxlabel("action 1", fontsize="medium")
@@ -46,10 +46,6 @@ def _first_budget(table: pd.DataFrame) -> pd.DataFrame:
 def _panel(axes: Axes, name: str, own: pd.DataFrame, drawn: pd.DataFrame) -> None:
     colour = GREY if name == DATA else agent_style(name)["color"]
     axes.scatter(drawn["a_1"], drawn["a_2"], s=2, color=colour, alpha=0.35, linewidth=0, rasterized=True)
-    ticks = np.linspace(-1, 1, 81)
-    x, y = np.meshgrid(ticks, ticks)
-    reward = np.exp(-((x - CENTRE[0]) ** 2 + (y - CENTRE[1]) ** 2) / (2 * WIDTH**2))
-    axes.contour(ticks, ticks, reward, levels=LEVELS, colors=SERIES[1][0], linewidths=0.5)
     axes.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
     budget = own.iloc[0]
     steps = f", $M$ = {budget['m_inf']}" if budget["m_inf"] > 1 else ""

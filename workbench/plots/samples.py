@@ -25,7 +25,7 @@ def action_clouds(
     for axes, (name, actions) in zip(row, clouds.items(), strict=True):
         axes.scatter(*actions.T, s=3, color=SERIES[0][0], alpha=0.25, linewidth=0, label="one action", rasterized=True)
         if reward is not None:
-            _contours(axes, reward)
+            reward_contours(axes, reward)
         axes.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
         axes.set_title(name, fontsize="small")
         axes.set_xlabel("action 1")
@@ -39,7 +39,8 @@ def action_clouds(
     return figure
 
 
-def _contours(axes: Axes, reward: Float[np.ndarray, "row grid"]) -> None:
+def reward_contours(axes: Axes, reward: Float[np.ndarray, "row grid"]) -> None:
+    """Lines of equal reward, at `LEVELS`, of an even grid over the square of legal actions."""
     rows, columns = (np.linspace(-1, 1, count) for count in reward.shape)
     axes.contour(columns, rows, reward, levels=LEVELS, colors=SERIES[1][0], linewidths=0.7)
     axes.plot([], [], color=SERIES[1][0], linewidth=0.7, label=f"reward {', '.join(str(level) for level in LEVELS)}")

@@ -23,6 +23,7 @@ from workbench.types import Budget
 TOY = "eight_gaussians"
 X = jnp.zeros(1)
 DATA = "data"
+GRID = 41
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,7 @@ def agents_mixture(smoke: bool = False) -> dict[str, pd.DataFrame]:
       `rewarded` mode and `outside` of every mode, and the share of modes `covered` (`theory.coverage`). The agent
       `data` is the behaviour itself.
     - `agents_mixture_samples`: `a_1`, `a_2` of actions of the first seed, by agent and budget.
+    - `agents_mixture_reward`: `reward` on an even grid of actions.
 
     Budgets are those of `agents.protocol`; SORL also acts in as many steps as its Q loss reaches.
     """
@@ -71,6 +73,7 @@ def agents_mixture(smoke: bool = False) -> dict[str, pd.DataFrame]:
     return {
         "agents_mixture": pd.DataFrame(rows).assign(**settings),
         "agents_mixture_samples": pd.concat(samples, ignore_index=True),
+        "agents_mixture_reward": _surface(problem),
     }
 
 
@@ -105,6 +108,13 @@ def _scores(problem: Toy, a: Float[np.ndarray, "row act"]) -> dict[str, float]:
         "outside": found.outside,
         "covered": found.covered(),
     }
+
+
+def _surface(problem: Toy) -> pd.DataFrame:
+    ticks = np.linspace(-1, 1, GRID).round(4)
+    a_1, a_2 = np.meshgrid(ticks, ticks)
+    reward = problem.reward_grid(GRID).round(4)
+    return pd.DataFrame({"a_1": a_1.ravel(), "a_2": a_2.ravel(), "reward": reward.ravel()})
 
 
 def _points(fixed: dict[str, str | int], a: Float[np.ndarray, "row act"]) -> pd.DataFrame:

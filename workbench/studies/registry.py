@@ -62,7 +62,7 @@ STUDIES: dict[str, Study] = {
     ),
     "agents_mixture": Study(
         "agents_mixture:agents_mixture",
-        ("agents_mixture", "agents_mixture_samples"),
+        ("agents_mixture", "agents_mixture_samples", "agents_mixture_reward"),
         "all agents on eight Gaussians of which one is rewarded, three seeds: ten minutes",
     ),
     "strips": Study("strips:strips", ("strip_q", "strip_frames"), "frames and Q-values of one start: a minute"),

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from workbench.data.catalogue import parse_task
+from workbench.data.catalogue import has_environment, parse_task
 from workbench.data.load import environment_of
 from workbench.store.spec import RunSpec
 from workbench.sweeps import probe
 from workbench.sweeps.ledger import missing_steps, reached
-from workbench.sweeps.plan import Job, has_environment, loaded
+from workbench.sweeps.plan import Job, loaded
 from workbench.tasks import TASKS
 
 Shape: TypeAlias = tuple[int, int]

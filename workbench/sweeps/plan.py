@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.agents.protocol import protocol
-from workbench.data.catalogue import WITHOUT_ENVIRONMENT, parse_task
+from workbench.data.catalogue import has_environment, parse_task
 from workbench.data.dataset import Dataset, Provenance
 from workbench.data.load import environment_of, load_data
 from workbench.data.ogbench_files import locate, recorded_provenance
@@ -74,11 +74,6 @@ def provenance_of(task: str, path: Path | None) -> Provenance:
     if path is not None and not path.is_file():
         raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
     return recorded_provenance(path or locate(info.name), info)
-
-
-def has_environment(task: str) -> bool:
-    """Whether runs on a task can be evaluated; toy, Minari and own data are only trained on."""
-    return task.partition(":")[0] not in WITHOUT_ENVIRONMENT
 
 
 def one_seed(spec: RunSpec) -> int:

@@ -52,6 +52,12 @@ class Toy(eqx.Module):
         """Reward of an action taken at x; equals `reward(a)` where `turn` = 0."""
         return self.reward(self._turned(a, -x))
 
+    def reward_grid(self, points: int = 81) -> Float[np.ndarray, "points points"]:
+        """`reward` on an even grid over [-1, 1]², first action along columns; for actions of two dimensions."""
+        ticks = jnp.linspace(-1, 1, points)
+        reward = jax.vmap(jax.vmap(self.reward))
+        return np.asarray(jax.jit(reward)(jnp.stack(jnp.meshgrid(ticks, ticks), axis=-1)))
+
     def mixture_at(self, x: Observation) -> Mixture:
         """The exact distribution of actions at x, before clipping.
 
