@@ -58,9 +58,17 @@ GALLERY: dict[str, Entry] = {
     "learning": Entry("learning:learning_curve", ("learning",), "losses, values and gradients over updates"),
     "main_table": Entry(
         "main_table:main_table",
-        ("published:aggregates", "learning_success"),
+        ("published:aggregates", "agents"),
         "8 environments x 11 methods, ours beside the published",
         text="main_table:main_table_text",
+    ),
+    "agents_compared": Entry(
+        "comparison:agents_compared",
+        ("agents", "agents_time", "published:per_task"),
+        "success and training time of all agents on one task, beside the published scores",
+    ),
+    "performance_profiles": Entry(
+        "comparison:agent_profiles", ("agents",), "the same runs as performance profiles and probability of improvement"
     ),
     "published_profiles": Entry(
         "profiles:published_profiles", ("published:per_task",), "performance profiles and probability of improvement"

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -16,6 +17,7 @@ _ENVIRONMENT = {
 @contextmanager
 def worker_conditions() -> Iterator[None]:
     """Processes started in the block have Ctrl-C blocked and one thread each; this process is as before afterwards."""
+    resource_tracker.ensure_running()  # the first spawned process starts it, and starting it unblocks Ctrl-C
     saved = {name: os.environ.get(name) for name in _ENVIRONMENT}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     os.environ.update(_ENVIRONMENT)

@@ -52,7 +52,7 @@ def lab_server(folder: Path, *, subshells: bool = True, theme: str = "JupyterLab
         file.write_text(json.dumps(values))
     notebooks = folder / "notebooks"
     notebooks.mkdir()
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--port=0"]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0"]
     command += ["--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={notebooks}"]
     command += ["--allow-root"]
     log = folder / "server.log"

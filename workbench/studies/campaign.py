@@ -1,9 +1,10 @@
 """Training runs and evaluations behind the figures of a real task: SORL, small, on regenerated cube-single."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -72,17 +73,23 @@ SMOKE = Scale(
 )
 
 
-@cache
-def _data(episodes: int) -> tuple[Dataset, Dataset]:
+def make_data(scale: Scale) -> Path:
+    """The regenerated data of the campaign: made where it is not on disk yet."""
     from workbench.data.make import make_dataset
+
+    return make_dataset(DATASET, episodes=scale.data_episodes)
+
+
+@cache
+def _data(scale: Scale) -> tuple[Dataset, Dataset]:
     from workbench.data.ogbench_files import load_task
 
-    return load_task(TASK, make_dataset(DATASET, episodes=episodes))
+    return load_task(TASK, make_data(scale))
 
 
 def spec_of(scale: Scale, seed: int, *, m_btt: int | None = None, factors: dict[str, float] | None = None) -> RunSpec:
     """The preset's run of one seed, or one with another `m_btt`, or with loss weights times a factor, by name."""
-    data = _data(scale.data_episodes)[0].provenance
+    data = _data(scale)[0].provenance
     spec = make_spec(TASK, data, preset_name="small", seeds=(seed,), steps=scale.steps)
     changed = {name: round(factor * spec.weights[name], 6) for name, factor in (factors or {}).items()}
     settings = {} if m_btt is None else {"m_btt": m_btt}
@@ -93,7 +100,7 @@ def spec_of(scale: Scale, seed: int, *, m_btt: int | None = None, factors: dict[
 
 def run(scale: Scale, spec: RunSpec, cells: Sequence[Cell], *, curve: bool = False) -> RunRecord:
     """Train and evaluate what is not on disk yet; with `curve` also while training, at `COMMON`."""
-    train_data, val_data = _data(scale.data_episodes)
+    train_data, val_data = _data(scale)
     limit = scale.episode_limit
     record = train_run(
         spec,
@@ -113,6 +120,12 @@ def cells(records: Sequence[RunRecord]) -> pd.DataFrame:
 
 def _cells_of(record: RunRecord) -> pd.DataFrame:
     spec = record.spec
+    return success_cells(record, {"m_disc": spec.settings["m_disc"], "m_btt": spec.settings["m_btt"]} | _weights(spec))
+
+
+def success_cells(record: RunRecord, settings: Mapping[str, float] = {}) -> pd.DataFrame:
+    """One row a seed, checkpoint and inference budget of a run, with `settings` among what the rows have in common."""
+    spec = record.spec
     keys = ["seed", "step", "m_inf", "n", "verifier", "success_timing"]
     rows = record.evals.groupby(keys).agg(
         episodes=("success", "size"),
@@ -121,8 +134,7 @@ def _cells_of(record: RunRecord) -> pd.DataFrame:
         length_mean=("length", "mean"),
     )
     fixed = {"hash": record.path.name, "task": spec.task, "agent": spec.agent, "preset": spec.preset}
-    fixed |= {"data": spec.data.kind, "m_disc": spec.settings["m_disc"], "m_btt": spec.settings["m_btt"]}
-    fixed |= _weights(spec)
+    fixed |= {"data": spec.data.kind, **settings}
     table = rows.reset_index().astype({"successes": int})
     return pd.concat([pd.DataFrame([fixed] * len(table)), table], axis=1)
 

@@ -60,6 +60,11 @@ STUDIES: dict[str, Study] = {
     "actions": Study(
         "actions:actions", ("action_w2",), "W2 between policy and data near held-out observations: minutes"
     ),
+    "agents": Study(
+        "comparison:agents",
+        ("agents", "agents_time"),
+        "all agents (small) on cube-single, three seeds, equal updates: an hour and a half on two cores",
+    ),
     "agents_mixture": Study(
         "agents_mixture:agents_mixture",
         ("agents_mixture", "agents_mixture_samples", "agents_mixture_reward"),

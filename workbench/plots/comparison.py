@@ -1,0 +1,74 @@
+"""All agents on one task after equal updates: success with its interval, and what a training took."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from workbench.plots.profiles import performance_profiles
+from workbench.plots.scaling import PER_CENT, where
+from workbench.plots.style import GREY, agent_style, counted, display_name, in_order, published_style, styled
+from workbench.stats.intervals import DEFAULT, Bootstrap
+from workbench.stats.summary import cell_scores, environment_and_task, final_success
+
+
+@styled(2.9)
+def agents_compared(
+    cells: pd.DataFrame, time: pd.DataFrame, published: pd.DataFrame, last: int = 3, how: Bootstrap = DEFAULT
+) -> Figure:
+    """Success and training time, a row an agent, the best of ours first.
+
+    `cells` are evaluated runs on one task, `time` their `minutes` by agent (tables of the study `agents`), `published`
+    has the columns of `published.per_task`. A score is the mean of the `last` checkpoints. Raises `ScoresError` as
+    `final_success` does.
+    """
+    scores, final = cell_scores(cells, last), final_success(cells, last, how)
+    names = sorted(in_order(final), key=lambda name: -final[name].value)
+    figure = Figure(layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    for y, name in enumerate(names):
+        value, style = final[name], agent_style(name) | {"linestyle": "none"}
+        ends = None if np.isnan(value.low) else [[value.value - value.low], [value.high - value.value]]
+        bar = None if ends is None else PER_CENT * np.array(ends)
+        left.errorbar(PER_CENT * value.value, y, xerr=bar, elinewidth=1, capsize=2, **style)
+        each = PER_CENT * scores.loc[scores["agent"] == name, "score"].to_numpy(float)
+        left.plot(each, np.full(len(each), y + 0.3), "|", color=style["color"], markersize=4)
+        right.plot(time.loc[time["agent"] == name, "minutes"].median(), y, **style)
+    _published(left, names, str(cells["task"].iloc[0]), published)
+    left.set_yticks(range(len(names)), [display_name(name) for name in names], fontsize="x-small")
+    left.set(xlabel="success [%]", xlim=(-4, 104), ylim=(len(names) - 0.4, -0.6))
+    right.set(xlabel="training [minutes of one seed]", xlim=(0, 1.08 * time["minutes"].max()))
+    figure.suptitle(_note(cells, scores, last, how), fontsize="x-small")
+    return figure
+
+
+def _published(axes: Axes, names: list[str], task: str, published: pd.DataFrame) -> None:
+    environment, number = environment_and_task(task)
+    chosen = (published["environment"] == environment) & (published["task"] == number.replace(" ", ""))
+    table = published.loc[chosen].assign(agent=lambda rows: rows["method"].str.lower()).set_index("agent")
+    for y, name in enumerate(names):
+        if name in table.index:
+            score, sd = (PER_CENT * float(table.loc[name, column]) for column in ("score", "sd"))
+            hollow = published_style(name) | {"ecolor": GREY, "elinewidth": 0.5, "alpha": 0.6}
+            axes.errorbar(score, y - 0.25, xerr=sd, **hollow)
+
+
+def _note(cells: pd.DataFrame, scores: pd.DataFrame, last: int, how: Bootstrap) -> str:
+    seeds, episodes, row = len(set(scores["seed"])), min(cells["episodes"].tolist()), cells.iloc[0]
+    return (
+        f"filled: ours ({row['preset']}) on {where(row)}, {_updates(cells)}; mean of the last "
+        f"{counted(last, 'checkpoint')} of {episodes} episodes\nbars: {how.kind(seeds)}; ticks: single seeds\n"
+        "hollow: published (none for SORL by task): sizes of the papers, official data, 1M updates (IDQL 3M), "
+        "8 seeds, ± 1 sd"
+    )
+
+
+def agent_profiles(cells: pd.DataFrame, last: int = 3) -> Figure:
+    """`performance_profiles` of evaluated runs, each scored by the mean of its `last` checkpoints."""
+    row = cells.iloc[0]
+    title = f"Agents ({row['preset']}) on {where(row)}, {_updates(cells)}"
+    return performance_profiles(cell_scores(cells, last), title=title)
+
+
+def _updates(cells: pd.DataFrame) -> str:
+    return f"{max(cells['step'].tolist()):,} updates"
