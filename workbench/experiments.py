@@ -27,7 +27,7 @@ from workbench.store.checkpoint import state_hash
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec
-from workbench.train import ChunkReport, init_seeds, train_chunk, validate
+from workbench.train import ChunkReport, init_seeds, spread, train_chunk, validate
 from workbench.types import Batch
 
 PIECE_SECONDS = 0.5
@@ -180,6 +180,7 @@ def train_run(
         if not folder.done:
             release_programs()
             state, step = load_or_init(folder, spec, train_data)
+            state, train_data, val_data = spread(state, train_data, val_data)
             folder.rewind(step)
             bar = tqdm(
                 total=spec.steps,

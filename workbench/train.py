@@ -1,10 +1,13 @@
 """The training loop: many updates in one jitted call, batches drawn on device, seeds as a leading axis."""
 
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int, Key
 
 from workbench.agents.base import AbstractAgent, TrainState
@@ -77,6 +80,21 @@ def over_seeds(function, weights: LossWeights, state: TrainState):
         return jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, function(weights, one))
     axes = jax.tree.map(lambda leaf: 0 if leaf.ndim else None, weights)
     return eqx.filter_vmap(function, in_axes=(axes, eqx.if_array(0)))(weights, state)
+
+
+def spread(state: TrainState, *data: Dataset) -> tuple[Any, ...]:
+    """Seeds dealt evenly over the devices of this process, and a copy of each dataset on every one of them.
+
+    The most devices that divide the number of seeds take part; where that is one, everything stays where it is. What is
+    trained is the same up to float32 rounding. Returns the state and the datasets.
+    """
+    devices, seeds = jax.local_devices(), state.step.shape[0]
+    count = max(n for n in range(1, len(devices) + 1) if seeds % n == 0)
+    if count == 1:
+        return state, *data
+    mesh = Mesh(np.array(devices[:count]), ("seed",))
+    seed, everywhere = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("seed",), ()))
+    return eqx.filter_shard(state, seed), *(eqx.filter_shard(each, everywhere) for each in data)
 
 
 @eqx.filter_jit
