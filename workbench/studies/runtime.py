@@ -2,8 +2,8 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -110,36 +110,72 @@ def _act(agent: SORL, state: TrainState, x: Float[Array, " obs"], budget: Budget
 
 
 def _updates(agent: SORL, batch: int, size: Size) -> list[dict[str, Any]]:
-    """One row an M_BTT. They take turns, and after each a large product is timed too."""
+    """One row an M_BTT."""
+    found = time_updates({m: Case(dataclasses.replace(agent, m_btt=m), batch) for m in size.m_btt}, size)
+    return [
+        {"m_btt": m, "batch": batch}
+        | _milliseconds("ms", times.seconds)
+        | {"gflop": times.gflop, "gflop_per_s": times.rate, "matmul_gflop_per_s": times.product_rate}
+        | {"share": times.rate / times.product_rate}
+        for m, times in found.items()
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Updates to time: of how many rows, and of how many seeds as one program."""
+
+    agent: SORL
+    batch: int
+    seeds: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Times:
+    """Seconds of an update of all seeds, its counted work, and those of a large product between the updates."""
+
+    gflop: float
+    seconds: list[float]
+    product_gflop: float
+    products: list[float]
+
+    @property
+    def rate(self) -> float:
+        """GFLOP/s of the updates, their median."""
+        return self.gflop / float(np.median(self.seconds))
+
+    @property
+    def product_rate(self) -> float:
+        """GFLOP/s of the product, its median."""
+        return self.product_gflop / float(np.median(self.products))
+
+
+Name = TypeVar("Name")
+
+
+def time_updates(cases: Mapping[Name, Case], size: Size = FULL) -> dict[Name, Times]:
+    """Warm updates on noise shaped as cube-single. Cases take turns, and after each a large product is timed."""
     data = _noise(100_000)
-    chunks = {m: _chunk(dataclasses.replace(agent, m_btt=m), data, batch, size.update_seconds) for m in size.m_btt}
     matrix = jnp.asarray(np.random.default_rng(0).normal(size=(size.side, size.side)), jnp.float32)
     product = jax.jit(jnp.matmul)
     _seconds(lambda: product(matrix, matrix))
-    updates: dict[int, list[float]] = {m: [] for m in size.m_btt}
-    products: dict[int, list[float]] = {m: [] for m in size.m_btt}
+    chunks = {name: _chunk(case, data, size.update_seconds) for name, case in cases.items()}
+    updates: dict[Name, list[float]] = {name: [] for name in cases}
+    products: dict[Name, list[float]] = {name: [] for name in cases}
     for _ in range(size.rounds):
-        for m, chunk in chunks.items():
-            updates[m].append(chunk())
-            products[m] += [_seconds(lambda: product(matrix, matrix)) for _ in range(3)]
-    rows = []
-    for m in size.m_btt:
-        gflop = update_gflop(dataclasses.replace(agent, m_btt=m), OBS, ACT, batch)
-        reached, rate = (
-            float(np.median(work / np.array(seconds)))
-            for work, seconds in ((gflop, updates[m]), (2e-9 * size.side**3, products[m]))
-        )
-        rates = {"gflop": gflop, "gflop_per_s": reached, "matmul_gflop_per_s": rate, "share": reached / rate}
-        rows.append({"m_btt": m, "batch": batch} | _milliseconds("ms", updates[m]) | rates)
-    return rows
+        for name, chunk in chunks.items():
+            updates[name].append(chunk())
+            products[name] += [_seconds(lambda: product(matrix, matrix)) for _ in range(3)]
+    work = {name: case.seeds * update_gflop(case.agent, OBS, ACT, case.batch) for name, case in cases.items()}
+    return {name: Times(work[name], updates[name], 2e-9 * size.side**3, products[name]) for name in cases}
 
 
-def _chunk(agent: SORL, data: Dataset, batch: int, duration: float) -> Callable[[], float]:
+def _chunk(case: Case, data: Dataset, duration: float) -> Callable[[], float]:
     """A compiled call that runs updates for about `duration` seconds and returns the seconds of one."""
-    state, weights = init_seeds(agent, data.example(), (0,)), LossWeights()
+    state, weights = init_seeds(case.agent, data.example(), tuple(range(case.seeds))), LossWeights()
 
     def run(steps: int) -> float:
-        return _seconds(lambda: train_chunk(agent, data, weights, state, steps, batch)) / steps
+        return _seconds(lambda: train_chunk(case.agent, data, weights, state, steps, case.batch)) / steps
 
     run(1)
     steps = max(1, round(duration / run(4)))
