@@ -58,6 +58,7 @@ def ancestral(
     skips times evenly (respacing, Nichol & Dhariwal 2021), and steps beyond `levels` change nothing, since only trained
     times are ever asked for.
     """
+    m = jnp.minimum(m, levels)
 
     def step(j: Int[Array, ""], a_t: Action) -> Action:
         t, s = ((levels - i * levels // m) / levels for i in (j, j + 1))

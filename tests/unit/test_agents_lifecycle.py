@@ -1,5 +1,7 @@
 """What every agent owes the workbench: seeds side by side, knobs that never recompile, states that resume."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -10,6 +12,10 @@ from tests.unit.problems import random_data
 from workbench import train
 from workbench.store.checkpoint import load_checkpoint, save_checkpoint, state_hash
 from workbench.train import init_seeds, train_chunk
+
+
+def flat(nets: dict[str, Any], seed: int) -> np.ndarray:
+    return np.concatenate([np.ravel(leaf[seed]) for leaf in jax.tree.leaves(eqx.filter(nets, eqx.is_array))])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,5 +40,7 @@ def test_seeds_knobs_and_resuming(name, monkeypatch, tmp_path):
 
     alone = init_seeds(agent, example, (4,))
     alone, _ = train_chunk(agent, data, weights_of(name, lr=1e-4), alone, 4, 16)
-    for many, one in zip(*(jax.tree.leaves(eqx.filter(s.nets, eqx.is_array)) for s in (whole, alone)), strict=True):
-        np.testing.assert_allclose(many[1], one[0], atol=5e-4)
+    many, one, before = (flat(s.nets, seed) for s, seed in ((whole, 1), (alone, 0), (start, 1)))
+    # Adam divides by the gradient's size, so where that is all rounding, rounding decides the sign of a whole step.
+    assert np.quantile(np.abs(many - one), 0.98) < 1e-5
+    assert np.quantile(np.abs(many - before), 0.5) > 5e-5

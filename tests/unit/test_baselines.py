@@ -10,63 +10,12 @@ import numpy as np
 import pytest
 
 from tests.unit.agents import tiny
+from tests.unit.constants import BATCH, CRITIC, KEY, SIZE, TARGET, VALUE, WEIGHTS, X, answers, fresh, rows, run, state
 from workbench import losses
-from workbench.agents.base import TrainState
 from workbench.agents.baseline import ImplicitValues, bootstrap, flow_loss
 from workbench.agents.metrics import MEANINGS
-from workbench.nets import Critic, Denoiser, Policy, Value, Velocity
+from workbench.nets import Critic, Denoiser, Policy, Velocity
 from workbench.types import Batch, LossWeights
-
-KEY = jax.random.key(0)
-SIZE: dict[str, Any] = {"width": 4, "depth": 1, "key": KEY}
-X = jnp.zeros(1)
-WEIGHTS = LossWeights(gamma=0.5, alpha=2.0, beta=0.25, ql=3.0)
-BATCH = Batch(
-    x=jnp.zeros((2, 1)),
-    a=jnp.asarray([[0.5, 0.0], [-0.5, 0.0]]),
-    r=jnp.asarray([1.0, -1.0]),
-    x_next=jnp.ones((2, 1)),
-    mask=jnp.asarray([1.0, 0.0]),
-    a_next=jnp.asarray([[0.0, 0.5], [0.0, 0.0]]),
-)
-
-
-def answers(net: Any, *values: float) -> Any:
-    """A network whose every member ignores its input and answers `values` (one list a member of an ensemble)."""
-    arrays, static = eqx.partition(net, eqx.is_array)
-    net = eqx.combine(jax.tree.map(jnp.zeros_like, arrays), static)
-    if isinstance(net, Critic):
-        biases = [jnp.asarray([v]) for v in values]
-        return eqx.tree_at(lambda n: [mlp.layers[-1].bias for mlp in n.mlps], net, biases)
-    return eqx.tree_at(lambda n: n.mlp.layers[-1].bias, net, jnp.asarray(values))
-
-
-CRITIC, TARGET = answers(Critic(1, 2, **SIZE), 1.0, 3.0), answers(Critic(1, 2, **SIZE), 2.0, 6.0)
-VALUE = answers(Value(1, **SIZE), 4.0)
-
-
-def state(**nets: Any) -> TrainState:
-    """A state with these networks; names that end in _target are targets."""
-    targets = {name.removesuffix("_target"): net for name, net in nets.items() if name.endswith("_target")}
-    own = {name: net for name, net in nets.items() if not name.endswith("_target")}
-    return TrainState(nets=own, targets=targets, opts={}, key=KEY, step=jnp.zeros((), jnp.int32))
-
-
-@eqx.filter_jit
-def run(loss: Any, net: Any, nets: TrainState, batch: Batch = BATCH, weights: LossWeights = WEIGHTS) -> Any:
-    """A loss of an agent, and what it tells."""
-    return loss(net, nets, batch, weights, key=KEY)
-
-
-@eqx.filter_jit
-def fresh(agent: Any) -> TrainState:
-    """A state of random networks for the batch's shapes."""
-    return agent.init(jax.tree.map(lambda leaf: leaf[0], BATCH), key=KEY)
-
-
-def rows(batch: Batch, count: int) -> Batch:
-    """The batch many times over, so that means over noise are near their expectation."""
-    return jax.tree.map(lambda leaf: jnp.tile(leaf, (count, *[1] * (leaf.ndim - 1))), batch)
 
 
 def test_expectile_by_hand():
@@ -219,6 +168,8 @@ def test_fawac_by_hand():
     loss, told = run(agent.actor_loss, flow, nets)
     np.testing.assert_allclose(loss, np.exp(2.0 * (2.0 - 4.0)) * _flow_loss(flow, BATCH, None), rtol=1e-5)
     np.testing.assert_allclose(told["advantage_weight"], np.exp(-4.0), rtol=1e-5)
+    _, told = run(dataclasses.replace(agent, pessimism=1.0).actor_loss, flow, nets)
+    np.testing.assert_allclose(told["advantage_weight"], np.exp(2.0 * (1.0 - 4.0)), rtol=1e-5)  # the smaller critic
 
 
 def test_cac_by_hand():
@@ -245,16 +196,6 @@ def test_cac_backs_up_the_best_of_its_samples():
 def _shifted(critic: Critic, by: float) -> Critic:
     biases = [jnp.asarray(mlp.layers[-1].bias) + by for mlp in critic.mlps]
     return eqx.tree_at(lambda n: [mlp.layers[-1].bias for mlp in n.mlps], critic, biases)
-
-
-def test_idql_and_srpo_see_unit_noise_where_they_answer_nothing():
-    many = rows(BATCH, 20_000)
-    for name, role in (("idql", "actor"), ("srpo", "behaviour")):
-        agent = tiny(name)
-        net = fresh(agent).nets[role]
-        silent = eqx.tree_at(lambda n: n.leave, net, jax.tree.map(jnp.zeros_like, net.leave))
-        loss, _ = run(agent.terms()[role], silent, state(), many)
-        np.testing.assert_allclose(loss, 2.0, rtol=0.02)  # ‖z‖² of two coordinates
 
 
 def test_the_q_coefficient_of_srpo_weighs_the_targets_mean():

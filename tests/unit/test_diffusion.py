@@ -86,6 +86,15 @@ def test_only_trained_times_are_asked_for(m):
     assert np.isfinite(a).all()
 
 
+def test_more_steps_than_trained_times_change_nothing():
+    sample = jax.jit(
+        lambda m: ancestral(
+            gaussian_noise(0.2, 0.15), jnp.ones(2), X, m, levels=5, beta_max=BETA, key=jax.random.key(2)
+        )
+    )
+    np.testing.assert_array_equal(sample(jnp.asarray(9)), sample(jnp.asarray(5)))
+
+
 def test_noise_levels_run_from_least_to_most_and_are_dense_below():
     levels = np.asarray([noise_level(i, 40) for i in range(40)])
     np.testing.assert_allclose(levels[[0, -1]], [SIGMA_MIN, SIGMA_MAX], rtol=1e-4)

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.live_trainers import DATA, Maker, makers
 from tests.unit.problems import random_data
 from workbench.agents.base import TrainState
-from workbench.agents.sorl import SORL
+from workbench.agents.sorl import SORL, Departures
 from workbench.agents.terms import TERMS, register_term
 from workbench.data.dataset import Provenance
 from workbench.errors import UnknownNameError, WorkbenchError
@@ -216,6 +216,12 @@ def test_replacing_a_term_compiles_the_new_one():
 def test_names_that_are_taken_are_refused(name):
     with pytest.raises(WorkbenchError, match=f"cannot be named '{name}'"):
         register_term(name, weight=1.0)(towards)
+
+
+def test_terms_that_ask_for_q_are_refused_where_the_critic_also_wants_steps():
+    agent = agent_with("towards")
+    with pytest.raises(WorkbenchError, match=r"terms towards ask the critic for Q\(x, a\)"):
+        dataclasses.replace(agent, departures=Departures(critic_sees_steps=True))
 
 
 def test_terms_must_differ_and_be_functions():

@@ -47,7 +47,7 @@ class AbstractAgent(eqx.Module):
 
     @abc.abstractmethod
     def update(self, state: TrainState, batch: Batch, weights: LossWeights) -> tuple[TrainState, Metrics]:
-        """One update on a batch with a leading `batch` axis; metrics describe the state before it."""
+        """One update on a batch with a leading `batch` axis; metrics are those of its losses as they are taken."""
 
     @abc.abstractmethod
     def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:

@@ -27,7 +27,7 @@ from workbench.types import Batch, Budget, Decision, Key, LossWeights
 class FAWAC(AbstractBaseline):
     r"""Flow advantage-weighted actor-critic (the FQL paper, arXiv 2502.02538, E.2).
 
-    $$L_\pi = \min\big(e^{\alpha (Q(x, a) - V(x))}, 100\big)\, L_{FM}, \qquad
+    $$L_\pi = \min\big(e^{\alpha (\mathrm{agg}_i Q_i(x, a) - V(x))}, 100\big)\, L_{FM}, \qquad
       L_V = \big(V(x) - \mathrm{agg}_i \bar Q_i(x, a_\pi)\big)^2, \qquad
       y = r + \gamma\, \mathrm{mask}\, \mathrm{agg}_i \bar Q_i(x', a'_\pi)$$
 
@@ -57,7 +57,7 @@ class FAWAC(AbstractBaseline):
 
     def actor_loss(self, actor: Velocity, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
         """Flow matching, weighted by how much better than the policy's value the action is."""
-        weight = advantage_weights(state, batch, weights.alpha, 0.0)
+        weight = advantage_weights(state, batch, weights.alpha, self.pessimism)
         return flow_loss(actor, batch, key=key, weight=weight), {"advantage_weight": weight.mean()}
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:

@@ -18,7 +18,7 @@ class IFQL(AbstractBaseline):
     $$\pi(x) = \arg\max_{a \in \{a_1, \dots, a_N\}} \min_i Q_i(x, a), \qquad a_j \sim \mathrm{ODE}_\theta(x, \cdot)$$
 
     V and Q as in `ImplicitValues`, θ by flow matching. All improvement over the data is parallel scaling: with N = 1 it
-    imitates. Played with N = 32 and the minimum of the critics.
+    imitates. Played with the minimum of the critics and the N of `agents.protocol`.
     """
 
     name: ClassVar[str] = "ifql"

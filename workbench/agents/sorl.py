@@ -84,6 +84,11 @@ class SORL(AbstractAgent):
                     f"{label}={m} cannot be trained: step sizes are halved from level to level, so it must be a power "
                     f"of two of at least {least}. Other counts are allowed at inference (m_inf)."
                 )
+        if self.terms and self.departures.critic_sees_steps:
+            raise WorkbenchError(
+                f"the loss terms {', '.join(term.name for term in self.terms)} ask the critic for Q(x, a), but with "
+                "the departure critic_sees_steps it also wants a number of steps: switch that departure off."
+            )
 
     @property
     def knobs(self) -> dict[str, str]:
@@ -160,8 +165,7 @@ class SORL(AbstractAgent):
         q = jnp.mean(jax.vmap(critic)(batch.x, a_pi, m), axis=-1)
         loss_ql = jnp.mean(jax.vmap(losses.q_loss, in_axes=(0, None))(q, jnp.mean(jnp.abs(q))))
         loss_fm = self.flow_matching_loss(actor, batch, key=key_fm)
-        s_target = targets["actor"] if self.departures.ema_sc_target else actor
-        loss_sc = self.self_consistency_loss(actor, s_target, batch, key=key_sc)
+        loss_sc = self.self_consistency_loss(actor, self._sc_target(nets, targets), batch, key=key_sc)
         loss = weights.ql * loss_ql + weights.fm * loss_fm + weights.sc * loss_sc
         own = {term.name: term.mean(actor, critic, batch, key=key) for term in self.terms}
         for name, value in own.items():
@@ -201,6 +205,10 @@ class SORL(AbstractAgent):
         per_row = jax.vmap(lambda a_t, t, h, x: losses.self_consistency(actor, s_target, a_t, t, h, x))
         return jnp.mean(per_row(a_t, t, h, batch.x))
 
+    def _sc_target(self, nets: Nets, targets: Nets) -> Shortcut:
+        """The shortcut whose two half steps are the target of one whole step."""
+        return targets["actor"] if self.departures.ema_sc_target else nets["actor"]
+
     def _step(self, state: TrainState, role: str, grads: Nets, lr: Float[Array, ""]) -> tuple[TrainState, Metrics]:
         """Step the networks that `role`'s loss moves."""
         if self.departures.shared_adam:
@@ -236,7 +244,7 @@ class SORL(AbstractAgent):
         loss_critic, _ = self.critic_loss(state.nets, state.targets, batch, weights, key=key_td)
         return {
             "val_fm": self.flow_matching_loss(actor, batch, key=key_fm),
-            "val_sc": self.self_consistency_loss(actor, actor, batch, key=key_sc),
+            "val_sc": self.self_consistency_loss(actor, self._sc_target(state.nets, state.targets), batch, key=key_sc),
             "val_critic": loss_critic,
             **{f"val_{term.name}": term.mean(actor, critic, batch, key=key) for term in self.terms},
         }

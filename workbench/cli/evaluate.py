@@ -20,12 +20,12 @@ class Evaluate:
 
     run_name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run, or the first letters of its hash."""
-    m_inf: tuple[int, ...] = (1, 2, 4, 8)
-    """Euler steps; any count of at least 1."""
-    n: tuple[int, ...] = (1,)
-    """Candidates, of which the verifier picks the best."""
-    verifier: Literal["mean", "min"] = "mean"
-    """How the critics judge together."""
+    m_inf: tuple[int, ...] = ()
+    """Steps from noise to action; any count of at least 1. By default 1, 2, 4 and 8, or another agent's protocol."""
+    n: tuple[int, ...] = ()
+    """Candidates, of which the verifier picks the best; by default the agent's protocol."""
+    verifier: Literal["mean", "min"] | None = None
+    """How the critics judge together; by default the agent's protocol."""
     episodes: int = 50
     """Episodes a cell and seed."""
     workers: int | None = None
@@ -43,17 +43,21 @@ class Evaluate:
 
         enable_compile_cache()
         from workbench.cli.code import run_files
-        from workbench.evaluate.cell import grid
+        from workbench.data.load import environment_of
+        from workbench.evaluate.cell import STEPS, protocol_grid
         from workbench.experiments import evaluate_run
         from workbench.plots.scaling import success_table
         from workbench.store.query import find_run
 
         run_files(self.code)
         folder = find_run(self.run_name)
-        _say_what_extrapolates(self.m_inf, folder.spec.settings.get("m_disc"))
+        agent, environment = folder.spec.agent, environment_of(folder.spec.task)
+        m_inf = self.m_inf or (STEPS if agent == "sorl" else ())
+        cells = protocol_grid(agent, environment, m_inf, self.n, self.verifier)
+        _say_what_extrapolates(tuple(cell.m_inf for cell in cells), folder.spec.settings.get("m_disc"))
         evaluation = evaluate_run(
             folder,
-            grid(self.m_inf, self.n, self.verifier),
+            cells,
             episodes=self.episodes,
             workers=self.workers,
             success_timing=self.success_timing,
@@ -67,7 +71,7 @@ def _say_what_extrapolates(m_inf: tuple[int, ...], m_disc: int | None) -> None:
     """Name the step counts whose step size the actor never saw in training."""
     from workbench.flow import is_power_of_two
 
-    unseen = [m for m in m_inf if m_disc and (m > m_disc or not is_power_of_two(m))]
+    unseen = [m for m in dict.fromkeys(m_inf) if m_disc and (m > m_disc or not is_power_of_two(m))]
     if unseen:
         print(
             f"note: M_inf = {', '.join(map(str, unseen))} asks for step sizes that were not trained (powers of two up "

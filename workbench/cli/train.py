@@ -74,7 +74,7 @@ class Train:
     eval_every: int = 0
     """Updates between two evaluations; 0 never."""
     m_inf: tuple[int, ...] = ()
-    """Step counts of those evaluations, with one candidate; by default 1, 2, 4 and 8, or another agent's own budget."""
+    """Step counts of those evaluations; by default 1, 2, 4 and 8, or another agent's protocol, which says the rest."""
     episodes: int = 50
     """Episodes of each."""
     json: bool = False
@@ -123,14 +123,12 @@ class Train:
 
     def _cells(self) -> "tuple[Cell, ...]":
         """Budgets of the evaluations on the way."""
-        from workbench.agents.protocol import protocol
         from workbench.data.load import environment_of
-        from workbench.evaluate.cell import grid
+        from workbench.evaluate.cell import STEPS, protocol_grid
 
-        if self.m_inf or self.agent == "sorl":
-            return grid(self.m_inf or (1, 2, 4, 8), (1,))
-        own = protocol(self.agent, environment_of(self.task))
-        return grid((own.m_inf,), (own.n,), own.verifier)
+        return protocol_grid(
+            self.agent, environment_of(self.task), self.m_inf or (STEPS if self.agent == "sorl" else ())
+        )
 
 
 def _assignments(flag: str, texts: tuple[str, ...]) -> dict[str, Any]:

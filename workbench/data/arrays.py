@@ -39,7 +39,8 @@ def from_arrays(
     """Training and held-out data from trajectories in rows, as OGBench has them.
 
     Row t holds a state, the action taken in it and the reward that it earned; row t + 1 is what came of it.
-    `terminals` is 1 in the last row of every episode, which has no successor: its action and reward are not used.
+    `terminals` is 1 in the last row of every episode, which has no successor: its reward is not used, and
+    its action only as the next one of the row before, by ReBRAC.
     `masks` is 0 in a row whose successor ends the episode for good, so that nothing is expected after it; without it
     every episode was merely cut. A share `val_fraction` of the episodes, drawn from `seed`, is held out.
 

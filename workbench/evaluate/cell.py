@@ -1,8 +1,12 @@
-"""One cell of an evaluation grid."""
+"""Cells of an evaluation grid."""
 
 from dataclasses import dataclass
 
+from workbench.agents.protocol import protocol
 from workbench.errors import WorkbenchError
+
+STEPS = (1, 2, 4, 8)
+"""Step counts at which SORL is evaluated."""
 
 
 @dataclass(frozen=True, order=True)
@@ -27,3 +31,19 @@ class Cell:
 def grid(m_inf: tuple[int, ...], n: tuple[int, ...], verifier: str = "mean") -> tuple[Cell, ...]:
     """Every combination of step counts and candidate counts."""
     return tuple(Cell(m, k, verifier) for m in m_inf for k in n)
+
+
+def protocol_grid(
+    agent: str,
+    environment: str,
+    m_inf: tuple[int, ...] | None = None,
+    n: tuple[int, ...] | None = None,
+    verifier: str | None = None,
+) -> tuple[Cell, ...]:
+    """The grid in which what is not given is as `agents.protocol` says; M_inf of agents that do not know it is 1.
+
+    Raises `UnknownNameError` for an agent without a protocol.
+    """
+    own = protocol(agent, environment)
+    steps = (m_inf or (own.m_inf,)) if own.sequential else (1,)
+    return grid(steps, n or (own.n,), verifier or own.verifier)

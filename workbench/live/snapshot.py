@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from workbench.agents.protocol import protocol
+from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.spec import RANGES, RunSpec
 from workbench.types import VERIFIERS, Budget, LossWeights
@@ -27,13 +29,14 @@ class Settings:
 
     @classmethod
     def of(cls, spec: RunSpec) -> "Settings":
-        """The settings of a spec's first update: its weights, and as many steps as the agent was discretised in.
+        """The settings of a spec's first update: its weights, and the budget of the agent's protocol.
+
+        Only SORL takes as many steps as it was discretised in.
 
         Raises `WorkbenchError` for weights that are given seed by seed: a control has one value.
         """
-        pessimism = spec.settings.get("pessimism", 0.0)
-        verifier = next((name for name, value in VERIFIERS.items() if value == pessimism), "mean")
-        budget = {"m_inf": spec.settings.get("m_disc", 8), "n": 1, "verifier": verifier}
+        own = protocol(spec.agent, environment_of(spec.task))
+        budget = {"m_inf": spec.settings.get("m_disc", own.m_inf), "n": own.n, "verifier": own.verifier}
         return cls(tuple((name, checked_value(name, value)) for name, value in (spec.weights | budget).items()))
 
     @property
