@@ -9,7 +9,7 @@ import pytest
 from tests.unit import scripted
 from workbench.data.catalogue import DATASETS
 from workbench.errors import DivergedError, UnknownNameError, WorkbenchError
-from workbench.evaluate.cell import Cell, grid
+from workbench.evaluate.cell import Cell, grid, protocol_grid
 from workbench.evaluate.envs import episode_seed, make_env, make_lanes, physics, reset
 from workbench.evaluate.evaluation import Evaluation, evaluate, evaluate_policy
 from workbench.evaluate.policy import Choice, noise_keys
@@ -186,6 +186,13 @@ def test_actions_that_are_not_finite_stop_the_evaluation() -> None:
 
     with pytest.raises(DivergedError, match=r"seed 4 .* \(M_inf 1, N 1, episode 0, step 0\)"):
         evaluate_policy(policy, MAZE, (Cell(1, 1),), seeds=(4,), episodes=1, workers=1, progress=False)
+
+
+def test_what_is_not_asked_for_is_as_the_agents_protocol_says() -> None:
+    assert protocol_grid("idql", "cube-single") == (Cell(5, 32, "min"),)
+    assert protocol_grid("ifql", "antsoccer-arena", n=(1,)) == (Cell(10, 1, "min"),)
+    assert protocol_grid("sorl", "scene", m_inf=(1, 8), verifier="min") == (Cell(1, 1, "min"), Cell(8, 1, "min"))
+    assert protocol_grid("bc", "scene", m_inf=(1, 8)) == (Cell(1, 1),), "BC takes one step whatever it is asked"
 
 
 @pytest.mark.parametrize(("m_inf", "n"), [(0, 1), (1, 0), (-2, 4)])

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.live_trainers import DATA, SMALL, Maker, makers, until
 from workbench import train
+from workbench.data.load import load_data
 from workbench.data.toy import make_toy
 from workbench.errors import DivergedError, UnknownNameError, WorkbenchError
 from workbench.live.branch import Branch
@@ -19,6 +20,7 @@ from workbench.live.rounds import tuned
 from workbench.live.snapshot import Dials, Settings
 from workbench.live.trainer import Trainer
 from workbench.store.checkpoint import state_hash
+from workbench.store.spec import make_spec
 from workbench.train import init_seeds, train_chunk
 
 
@@ -51,10 +53,19 @@ def test_dials_take_all_values_or_none(make):
 
 def test_settings_are_those_of_the_spec(make):
     branch = make(weights={"ql": 3.0}, settings=SMALL | {"pessimism": 1.0}).branch
-    assert branch.start.values | {"ql": 3.0, "m_inf": 4, "n": 1, "verifier": "min"} == branch.start.values
+    assert branch.start.values | {"ql": 3.0, "m_inf": 4, "n": 1, "verifier": "mean"} == branch.start.values
     assert jax.tree.all(
         jax.tree.map(lambda a, b: bool(a == b), branch.start.weights(), branch.spec.build_weights()),
     )
+
+
+@pytest.mark.parametrize(
+    ("agent", "budget"), [("idql", (5, 32, "min")), ("cac", (2, 1, "mean")), ("bc", (1, 1, "mean"))]
+)
+def test_other_agents_are_shown_as_their_protocol_plays_them(agent, budget):
+    data, _ = load_data("toy:grid")
+    found = Settings.of(make_spec("toy:grid", data.provenance, agent=agent)).values
+    assert tuple(found[name] for name in ("m_inf", "n", "verifier")) == budget
 
 
 def test_steps_are_exact_and_state_is_that_of_plain_training(make):
