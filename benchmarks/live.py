@@ -1,24 +1,22 @@
 """How soon is a moved slider felt, what does watching cost, and does anything recompile? Measured in Chromium.
 
-Prints JSON. Starts JupyterLab and Chromium, trains a toy in a kernel, and drives its controls by keyboard. Clocks are
+Starts JupyterLab and Chromium, trains a toy in a kernel, and drives its controls by keyboard. Clocks are
 those of one machine: a key press and a drawn frame are stamped by the page, the arrival of a value by the kernel.
 """
 
-import argparse
 import json
-import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from measuring import Number, main, median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.browser.lab import NotebookPage, chromium, lab_server, notebook_page, write_notebook
-from workbench.store.folder import environment
 
 SETUP = """
 import json, time
@@ -61,7 +59,7 @@ WATCH = """() => {
 }"""
 
 
-def delays(page: NotebookPage, presses: int) -> dict[str, Any]:
+def delays(page: NotebookPage, presses: int) -> Iterator[Number]:
     """Milliseconds from a key press on a slider to the kernel, and to the frame that shows its marker.
 
     The next key is pressed when the last one's marker is seen, so what follows a press is its effect.
@@ -76,16 +74,15 @@ def delays(page: NotebookPage, presses: int) -> dict[str, Any]:
         page.page.wait_for_timeout(100 + 37 * (number % 5))
     pressed, drawn = (np.array(page.page.evaluate(f"() => window.{name}")) for name in ("pressed", "drawn"))
     arrived = np.array(json.loads(page.kernel(f"json.dumps(arrivals[{already}:])").strip("'")))
-    return {
-        "presses": len(pressed),
-        "slider_to_kernel_ms": quantiles(1e3 * (arrived[np.searchsorted(arrived, pressed)] - pressed)),
-        "slider_to_visible_ms": quantiles(1e3 * (drawn[np.searchsorted(drawn, pressed)] - pressed)),
-    }
+    yield from at_95("slider to kernel", 1e3 * (arrived[np.searchsorted(arrived, pressed)] - pressed), 40)
+    yield from at_95("slider to visible marker", 1e3 * (drawn[np.searchsorted(drawn, pressed)] - pressed), 120)
 
 
-def quantiles(values: np.ndarray) -> dict[str, float]:
-    """Median and 95th percentile."""
-    return {"median": round(float(np.median(values)), 1), "p95": round(float(np.quantile(values, 0.95)), 1)}
+def at_95(case: str, values: np.ndarray, limit: float) -> Iterator[Number]:
+    """Median and 95th percentile, of which the latter has a limit."""
+    middle, most = (round(float(np.quantile(values, level)), 1) for level in (0.5, 0.95))
+    yield Number(f"{case}, median of {len(values)}", middle, "ms")
+    yield Number(f"{case}, 95th percentile of {len(values)}", most, "ms", at_most=limit)
 
 
 def updates_in(page: NotebookPage, seconds: float) -> float:
@@ -96,7 +93,7 @@ def updates_in(page: NotebookPage, seconds: float) -> float:
     return (last_step - first_step) / (last - first)
 
 
-def slowed(page: NotebookPage, rounds: int, seconds: float) -> dict[str, Any]:
+def slowed(page: NotebookPage, rounds: int, seconds: float) -> Iterator[Number]:
     """Percent of the updates lost by watching: turns with a view and without one, in pairs of changing order."""
     lost, rates = [], {True: [], False: []}
     for number in range(rounds):
@@ -106,41 +103,32 @@ def slowed(page: NotebookPage, rounds: int, seconds: float) -> dict[str, Any]:
             rates[watched].append(updates_in(page, seconds))
         lost.append(100 * (1 - rates[True][-1] / rates[False][-1]))
     page.kernel("view.publisher.hello()")
-    return {
-        "rounds": rounds,
-        "updates_per_second_watched": round(statistics.median(rates[True])),
-        "updates_per_second_alone": round(statistics.median(rates[False])),
-        "lost_percent_median": round(statistics.median(lost), 1),
-        "lost_percent_quartiles": [round(float(each), 1) for each in np.quantile(lost, (0.25, 0.75))],
-    }
+    yield median("updates a second, watched", rates[True], "1/s")
+    yield median("updates a second, not watched", rates[False], "1/s")
+    yield median("updates lost by watching, in pairs of turns", lost, "%", at_most=5)
 
 
-def measure(page: NotebookPage, presses: int, moves: int, rounds: int, seconds: float) -> dict[str, Any]:
-    """All numbers, in one notebook."""
+def measure(page: NotebookPage, presses: int, moves: int, rounds: int, seconds: float) -> Iterator[Number]:
+    """All numbers, in one notebook; raises `AssertionError` for an error on the page or a request elsewhere."""
     for cell in range(3):
         page.run(cell)
     page.until("() => document.querySelector('.workbench-live')?.dataset.status === 'running'")
     page.until("() => +document.querySelector('.workbench-live').dataset.rows > 100")
-    results = delays(page, presses) | {"watching": slowed(page, rounds, seconds)}
-    results |= {"control_moves": moves, "programs_compiled_before": int(page.kernel("len(compiled)"))}
+    yield from delays(page, presses)
+    yield from slowed(page, rounds, seconds)
     page.run(3)
-    results["recompiled"] = int(page.kernel("len(compiled) - before"))
-    cost = page.kernel("json.dumps(dict(view.publisher.cost))").strip("'")
-    results["kernel_ms_per_view_update"] = round(json.loads(cost)["ms"], 3)
-    results["view_updates"] = json.loads(cost)["sent"]
+    recompiled = int(page.kernel("len(compiled) - before"))
+    yield Number(f"programs compiled by {moves:,} random moves of controls", recompiled, "programs", at_most=0)
+    cost = json.loads(page.kernel("json.dumps(dict(view.publisher.cost))").strip("'"))
+    yield Number(f"kernel time of a view update, {cost['sent']} updates", round(cost["ms"], 3), "ms", at_most=1)
     page.run(4)
-    return results | {"console_errors": page.console_errors, "foreign_requests": page.foreign_requests}
+    assert (page.console_errors, page.foreign_requests) == ([], [])
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--presses", type=int, default=100, help="key presses on a slider")
-    parser.add_argument("--moves", type=int, default=1000, help="random moves of all controls")
-    parser.add_argument("--rounds", type=int, default=30, help="pairs of turns with and without a view")
-    parser.add_argument("--seconds", type=float, default=1.5, help="length of a turn")
-    options = parser.parse_args()
-    cells = [SETUP, "controls", "display(view); trainer.start()", MOVES.format(moves=options.moves), "trainer.stop()"]
+def start(smoke: bool) -> Iterator[Number]:
+    """All of it in a JupyterLab and a Chromium of its own: ten minutes, mostly turns with and without a view."""
+    presses, moves, rounds, seconds = (5, 20, 2, 0.3) if smoke else (100, 1000, 30, 1.5)
+    cells = [SETUP, "controls", "display(view); trainer.start()", MOVES.format(moves=moves), "trainer.stop()"]
     with (
         tempfile.TemporaryDirectory() as folder,
         lab_server(Path(folder)) as lab,
@@ -148,9 +136,8 @@ def main() -> None:
         notebook_page(browser, lab, write_notebook(lab.folder, "live", cells)) as page,
     ):
         page.page.set_default_timeout(120_000)
-        found = measure(page, options.presses, options.moves, options.rounds, options.seconds)
-        print(json.dumps({"environment": environment(), "live": found}, indent=2))
+        yield from measure(page, presses, moves, rounds, seconds)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__ or "", start)

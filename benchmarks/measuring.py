@@ -51,8 +51,9 @@ def in_turn(calls: Mapping[str, Callable[[], Any]], rounds: int, warm: int = 1) 
     return found
 
 
-def main(question: str, measure: Callable[[bool], Iterable[Number]]) -> None:
-    """The command line of a benchmark: prints JSON; with --smoke in seconds, with numbers that mean nothing."""
+def main(doc: str, measure: Callable[[bool], Iterable[Number]]) -> None:
+    """The command line of a benchmark with this docstring: prints JSON, with --smoke of numbers that mean nothing."""
+    question = doc.splitlines()[0]
     parser = argparse.ArgumentParser(description=question)
     parser.add_argument("--smoke", action="store_true", help="in seconds, with numbers that mean nothing")
     smoke = parser.parse_args().smoke

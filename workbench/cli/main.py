@@ -25,6 +25,7 @@ COMMANDS: Commands = {
     "replay": "workbench.cli.replay:Replay",
     "study": "workbench.cli.study:StudyCommand",
     "figures": "workbench.cli.figures:Figures",
+    "bench": "workbench.cli.bench:Bench",
     "runs": "workbench.cli.runs:Runs",
     "sweep": "workbench.cli.sweep:SweepCommand",
     "tasks": "workbench.cli.tasks:Tasks",

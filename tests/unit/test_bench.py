@@ -1,0 +1,101 @@
+"""`workbench bench`: scripts, goals, kept numbers, errors; and each script of the repository at smoke size."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in ("measuring", "live"))
+"""That of live views needs a browser and minutes; what it measures is tested in tests/browser."""
+
+FAKE = '''"""How many?
+
+More words.
+"""
+import json, sys
+rows = [{"case": "smoke" if "--smoke" in sys.argv else "whole", "value": 2.34567, "unit": "s", "at_most": 2},
+        {"case": "share", "value": 0.5, "unit": "of all", "at_least": 0.5}, {"case": "free", "value": 7, "unit": "s"}]
+print(json.dumps({"question": "How many?", "environment": {}, "rows": rows}))
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "counting.py").write_text(FAKE)
+    (tmp_path / "benchmarks" / "measuring.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_numbers_are_kept_and_stand_beside_their_goals(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "counting", "--json"]) == 1
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out)
+    assert [(row["case"], row["value"], row["goal"], row["goal met"]) for row in rows] == [
+        ("whole", 2.346, "<= 2", "no"),
+        ("share", 0.5, ">= 0.5", "yes"),
+        ("free", 7, "", ""),
+    ]
+    assert "counting: How many?" in printed.err
+    kept = folder / "benchmarks" / "results" / "counting.json"
+    assert json.loads(kept.read_text())["rows"][0]["value"] == 2.34567
+    (folder / "benchmarks" / "counting.py").write_text('"""How many?"""\nraise SystemExit(3)')
+    assert main(["bench", "counting", "--saved", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == rows
+
+
+def test_smoke_numbers_go_elsewhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["bench", "counting", "--smoke", "--json"])
+    assert json.loads(capsys.readouterr().out)[0]["case"] == "smoke"
+    assert (folder / "build" / "smoke" / "benchmarks" / "counting.json").exists()
+    assert not (folder / "benchmarks" / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (["countin"], "unknown benchmark 'countin': did you mean counting"),
+        (["counting", "--saved"], "there is no benchmarks/results/counting.json yet: measure it with"),
+    ],
+)
+def test_what_is_missing_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str], line: list[str], sentence: str
+) -> None:
+    assert main(["bench", *line]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_failing_script_and_another_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "benchmarks" / "counting.py").write_text('"""How many?"""\nraise ValueError("no clock")')
+    assert main(["bench", "counting"]) == 2
+    assert "benchmarks/counting.py ended with exit code 1: ValueError: no clock" in capsys.readouterr().err
+    os.chdir(folder / "benchmarks")
+    assert main(["bench"]) == 2
+    assert "run it in the root of the workbench's repository" in capsys.readouterr().err
+
+
+def test_every_script_asks_one_question(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["bench", "--list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["benchmark"] for row in rows} == {*SCRIPTS, "live"}
+    assert all("?" in row["question"] for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_each_script_runs_at_smoke_size(name: str) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--smoke"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["rows"]
+    assert {"machine", "device", "versions"} <= set(report["environment"])
+    assert all(row["value"] == row["value"] and row["unit"] for row in report["rows"])
