@@ -76,10 +76,10 @@ def stop_request() -> Iterator[threading.Event]:
 
 
 def load_or_init(folder: RunFolder, spec: RunSpec, data: Dataset) -> tuple[TrainState, int]:
-    """The newest whole checkpoint's state and step, or a fresh state and 0."""
+    """The newest whole checkpoint's state and step, or a fresh state and 0; damaged checkpoints are set aside."""
     agent, example = spec.build_agent(), data.example()
     like = eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds)
-    found = folder.load_latest(like)
+    found = folder.load_latest(like, set_aside=True)
     if found is None:
         return init_seeds(agent, example, spec.seeds), 0
     return found
@@ -100,7 +100,7 @@ class _Clock:
 def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
     """A run's agent and its newest state, with a leading `seed` axis; needs no data, and writes nothing.
 
-    Raises `WorkbenchError` when the run has no checkpoint or its task no environment.
+    Raises `WorkbenchError` when the run has no whole checkpoint or its task no environment.
     """
     spec = folder.spec
     info, _ = parse_task(spec.task)
@@ -109,7 +109,7 @@ def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
     agent = spec.build_agent()
     found = folder.load_latest(eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds))
     if found is None:
-        raise WorkbenchError(f"run {folder.path.name} has no checkpoint yet: train it first.")
+        raise WorkbenchError(f"run {folder.path.name} has no whole checkpoint: train it first.")
     return agent, found[0]
 
 

@@ -135,6 +135,34 @@ def test_the_newest_whole_checkpoint_is_used(tmp_path, spec, state):
     assert found is not None
     assert found[1] == 2
     assert int(found[0].step[0]) == 2
+    assert newest.exists(), "reading alone renames nothing"
+    folder.load_latest(state, set_aside=True)
+    assert sorted(path.name for path in newest.parent.iterdir()) == ["0000000002.ckpt", "0000000003.damaged"]
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_and_stays(tmp_path, data, spec, state):
+    folder = RunFolder.create(tmp_path, spec)
+    kept = folder.save(state, 7)
+    with pytest.raises(CheckpointError, match="other arrays"):
+        folder.load_latest(init_seeds(SORL(width=9, depth=1), data.example(), (0, 1)), set_aside=True)
+    other = RunFolder.create(tmp_path, make_spec(TASK, data.provenance, steps=3))
+    kept.rename(other.path / "ckpt" / kept.name)
+    with pytest.raises(CheckpointError, match=f"belongs to run {spec.hash}, not to {other.spec.hash}"):
+        other.load_latest(state, set_aside=True)
+    assert len(other.checkpoints()) == 1
+
+
+def test_a_run_is_itself_under_any_name(tmp_path, spec, state, monkeypatch):
+    folder = RunFolder.create(tmp_path, spec)
+    folder.save(state, 7)
+    monkeypatch.chdir(folder.path)
+    here = find_run(".")
+    assert here.path == folder.path
+    assert here.load_latest(state) is not None
+    renamed = RunFolder(folder.path.rename(tmp_path / "the good one"))
+    assert renamed.load_latest(state) is not None
+    renamed.save(state, 8)
+    assert RunFolder(renamed.path.rename(folder.path)).load_latest(state) is not None
 
 
 def test_a_second_process_is_kept_out(tmp_path, spec):
@@ -190,6 +218,8 @@ def test_runs_are_found_by_the_start_of_their_hash(tmp_path, spec):
     assert find_run(str(folder.path)).path == folder.path
     with pytest.raises(WorkbenchError, match="no run 'zzz'"):
         find_run("zzz", tmp_path)
+    with pytest.raises(WorkbenchError, match="no run '/runs/typo'"):
+        find_run("/runs/typo", tmp_path)
     record = read_run(folder)
     assert record.spec == spec
     assert not record.done

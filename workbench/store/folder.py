@@ -21,7 +21,7 @@ from workbench import __version__
 from workbench.errors import WorkbenchError
 from workbench.guards import full_disk_explained, only_one
 from workbench.paths import atomic_write, read_json, write_json
-from workbench.store.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from workbench.store.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from workbench.store.spec import RunSpec
 
 KEPT = 2
@@ -115,22 +115,37 @@ class RunFolder:
         """Checkpoint files, oldest first."""
         return sorted((self.path / "ckpt").glob("*.ckpt"))
 
+    @property
+    def owner(self) -> str:
+        """The hash in the headers of its checkpoints: the spec's, whatever the folder is called.
+
+        A run that was steered by hand has none of its own in the spec: there it is the folder's name.
+        """
+        steps = self.path / "interventions.jsonl"
+        steered = steps.exists() and steps.stat().st_size > 0
+        return self.path.name if steered else self.spec.hash
+
     def save(self, state: PyTree, step: int) -> Path:
         """Write a checkpoint and drop those older than the last `KEPT`."""
         path = self.path / "ckpt" / f"{step:010d}.ckpt"
         with self._disk():
-            save_checkpoint(path, state, spec_hash=self.path.name, step=step)
+            save_checkpoint(path, state, spec_hash=self.owner, step=step)
         for old in self.checkpoints()[:-KEPT]:
             old.unlink()
         return path
 
-    def load_latest(self, like: PyTree) -> tuple[PyTree, int] | None:
-        """The newest checkpoint that is whole, or None; damaged ones are set aside with the suffix `.damaged`."""
+    def load_latest(self, like: PyTree, *, set_aside: bool = False) -> tuple[PyTree, int] | None:
+        """The newest checkpoint that is whole, or None.
+
+        Damaged ones are passed over; `set_aside` gives them the suffix `.damaged`, for the process that trains the run.
+        Raises `CheckpointError` for one of another run, agent or format, which stays where it is.
+        """
         for path in reversed(self.checkpoints()):
             try:
-                return load_checkpoint(path, like, spec_hash=self.path.name)
-            except CheckpointError:
-                path.rename(path.with_suffix(".damaged"))
+                return load_checkpoint(path, like, spec_hash=self.owner)
+            except DamagedCheckpointError:
+                if set_aside:
+                    path.rename(path.with_suffix(".damaged"))
         return None
 
     def finish(self, summary: dict[str, Any]) -> None:

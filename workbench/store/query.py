@@ -28,9 +28,9 @@ class RunRecord:
 def find_run(name: str, root: Path | None = None) -> RunFolder:
     """A run folder from its path, its hash, or the beginning of it; raises `WorkbenchError` with what there is."""
     if (Path(name) / "spec.json").exists():
-        return RunFolder(Path(name))
+        return RunFolder(Path(name).resolve())
     root = root or runs_dir()
-    found = sorted(path.parent for path in root.glob(f"{name}*/spec.json"))
+    found = sorted(file.parent for file in root.glob("*/spec.json") if file.parent.name.startswith(name))
     if len(found) == 1:
         return RunFolder(found[0])
     if found:
