@@ -173,8 +173,10 @@ def train_run(
     """Train a spec to its last step, resuming from the newest checkpoint; a finished run returns at once.
 
     `evaluate(folder)` is called every `schedule.eval_every` updates, after a checkpoint. Raises
-    `DivergedError` when a metric stops being finite, `Interrupted` after Ctrl-C once a checkpoint is on disk.
+    `DivergedError` when a metric stops being finite, `Interrupted` after Ctrl-C once a checkpoint is on disk, and
+    `WorkbenchError` for data that is not the spec's.
     """
+    spec.check_data(train_data.provenance)
     folder = RunFolder.create(root or runs_dir(), spec)
     with folder.lock(), stop_request() as stop:
         if not folder.done:

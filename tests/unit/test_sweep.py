@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.maze_files import MAZE, write_maze
+from tests.unit.maze_files import MAZE, MAZE_DATA, write_maze
 from tests.unit.sweeping import PLAYED, TINY, write
 from workbench.cli.main import main
 from workbench.errors import MissingExtraError, WorkbenchError
@@ -76,6 +77,18 @@ def test_runs_are_scored_at_their_checkpoints(folders: Path) -> None:
     assert "has no checkpoint of update 4 any more" in str(failed.error)
     assert run_sweep([replace(more, scored=(12,))]) == []
     assert job.folder.evals().groupby("step").size().to_dict() == {4: 2, 8: 2, 12: 3}
+
+
+def test_a_run_is_trained_with_the_file_that_was_planned(folders: Path) -> None:
+    made = write_maze(folders / "data" / "regenerated" / f"{MAZE_DATA}-e1-s0")
+    made.with_suffix(".json").write_text(json.dumps({"kind": "regenerated", "seed": 0, "files": {}}))
+    planned, other = jobs_of(folders, PLAYED.replace("seeds = 1", "seeds = 2"))
+    assert planned.data == made
+    official = write_maze(folders / "data" / "official")
+    assert run_sweep([replace(planned, cells=())]) == []
+    (failed,) = run_sweep([replace(other, data=official)])
+    assert re.search(r"is of regenerated data .*, seed 0\), not of arrays data", str(failed.error))
+    assert not other.folder.checkpoints()
 
 
 def test_a_finished_sweep_does_nothing(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:

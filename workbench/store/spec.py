@@ -59,6 +59,14 @@ class RunSpec:
         value["data"].pop("detail")
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
+    def check_data(self, data: Provenance) -> None:
+        """Raise `WorkbenchError` unless `data` is what the spec says; the free text does not count."""
+        if dataclasses.replace(data, detail="") != dataclasses.replace(self.data, detail=""):
+            raise WorkbenchError(
+                f"run {self.hash} is of {_words(self.data)}, not of {_words(data)}: give it that data, or make a new "
+                "run of this one."
+            )
+
     def build_agent(self) -> AbstractAgent:
         """The agent this spec describes.
 
@@ -119,6 +127,11 @@ def make_spec(
         data=data,
         code=sources(agent, built),
     )
+
+
+def _words(data: Provenance) -> str:
+    seed = "" if data.seed is None else f", seed {data.seed}"
+    return f"{data.kind} data '{data.name}' (sha256 {data.sha256}{seed})"
 
 
 def _fields(module: Any) -> tuple[dataclasses.Field, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from workbench.agents.protocol import protocol
 from workbench.data.catalogue import has_environment, parse_task
@@ -28,6 +28,7 @@ ChoosePack = Callable[[RunSpec], int]
 class Job:
     """One run of a sweep: what is trained, with which file, and how it is evaluated after `scored` updates.
 
+    `data` is the training file that the spec was made from, None where there is only one place to look for it.
     `variant` names what tells it from the agent's other runs on the task, besides the seeds. `problem` is what keeps it
     from being trained at all, such as data that is not on disk.
     """
@@ -66,14 +67,27 @@ def loaded(task: str, path: Path | None) -> tuple[Dataset, Dataset]:
     return load_data(task, path)
 
 
-def provenance_of(task: str, path: Path | None) -> Provenance:
-    """What a run's spec records of its data, for OGBench files without reading them; raises `DatasetError`."""
-    if not has_environment(task):
-        return loaded(task, path)[0].provenance
-    info, _ = parse_task(task)
-    if path is not None and not path.is_file():
-        raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
-    return recorded_provenance(path or locate(info.name), info)
+class _Found(NamedTuple):
+    """A task's training file, what specs record of it, and why it cannot be used, if so."""
+
+    path: Path | None
+    provenance: Provenance
+    problem: str = ""
+
+
+def _data_of(sweep: SweepSpec, task: str) -> _Found:
+    """Look for a task's data, once for all its runs; files of OGBench are not read."""
+    path = sweep.data.get(task)
+    try:
+        if not has_environment(task):
+            return _Found(path, loaded(task, path)[0].provenance)
+        info, _ = parse_task(task)
+        path = path or sweep.data.get(info.name) or locate(info.name)
+        if not path.is_file():
+            raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
+        return _Found(path, recorded_provenance(path, info))
+    except DatasetError as error:
+        return _Found(path, Provenance("missing", task), str(error))
 
 
 def one_seed(spec: RunSpec) -> int:
@@ -93,31 +107,24 @@ def plan(sweep: SweepSpec, root: Path | None = None, choose_pack: ChoosePack = o
     return [
         job
         for task in sweep.tasks
+        for found in [_data_of(sweep, task)]
         for part in sweep.agents
-        for job in _jobs(sweep, part, task, root, known, choose_pack)
+        for job in _jobs(sweep, part, task, found, root, known, choose_pack)
     ]
 
 
 def _jobs(
-    sweep: SweepSpec, part: AgentPart, task: str, root: Path, known: dict, choose_pack: ChoosePack
+    sweep: SweepSpec, part: AgentPart, task: str, found: _Found, root: Path, known: dict, choose_pack: ChoosePack
 ) -> Iterator[Job]:
-    path = sweep.data.get(task)
-    problem = ""
     try:
-        if has_environment(task):
-            path = path or sweep.data.get(parse_task(task)[0].name)
-        data = provenance_of(task, path)
-    except DatasetError as error:
-        data, problem = Provenance("missing", task), str(error)
-    try:
-        specs = _specs(sweep, part, task, data)
+        specs = _specs(sweep, part, task, found.provenance)
         scored, cells = _scored(part, next(iter(specs.values()))), _cells(part, task)
     except WorkbenchError as error:
         raise WorkbenchError(f"sweep {sweep.file}, agent '{part.name}' on {task}: {error}") from error
     schedule = Schedule(sweep.log_every, sweep.save_every)
     for variant, spec in specs.items():
         for packed in _packed(spec, sweep.pack, known, choose_pack):
-            yield Job(packed, root, path, cells, scored, part.evaluation, schedule, variant, problem)
+            yield Job(packed, root, found.path, cells, scored, part.evaluation, schedule, variant, found.problem)
 
 
 def _specs(sweep: SweepSpec, part: AgentPart, task: str, data: Provenance) -> dict[str, RunSpec]:
