@@ -184,6 +184,7 @@ def train_run(
             state, step = load_or_init(folder, spec, train_data)
             state, train_data, val_data = spread(state, train_data, val_data)
             folder.rewind(step)
+            folder.note_environment()
             bar = tqdm(
                 total=spec.steps,
                 initial=step,

@@ -47,8 +47,18 @@ class RunFolder:
         (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)
         if not (folder.path / "spec.json").exists():
             write_json(folder.path / "spec.json", spec.to_json())
-        write_json(folder.path / "env.json", environment())
         return folder
+
+    def note_environment(self) -> None:
+        """Write `env.json`: what trains the run from here on; for the holder of the lock."""
+        with self._disk():
+            write_json(self.path / "env.json", environment())
+
+    @property
+    def env(self) -> dict[str, Any]:
+        """The last environment that trained the run, empty before its training began."""
+        file = self.path / "env.json"
+        return read_json(file) if file.exists() else {}
 
     @property
     def spec(self) -> RunSpec:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.errors import WorkbenchError
-from workbench.paths import read_json, runs_dir
+from workbench.paths import runs_dir
 from workbench.store.folder import RunFolder
 from workbench.store.spec import RunSpec
 
@@ -45,7 +45,7 @@ def read_run(folder: RunFolder) -> RunRecord:
     return RunRecord(
         path=folder.path,
         spec=folder.spec,
-        env=read_json(folder.path / "env.json"),
+        env=folder.env,
         metrics=pd.DataFrame(folder.metrics_rows()),
         evals=folder.evals(),
         checkpoints=tuple(folder.checkpoints()),
