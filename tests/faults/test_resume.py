@@ -1,5 +1,6 @@
 """Runs that are killed, interrupted or diverge: nothing is lost, and the end is the same bit for bit."""
 
+import errno
 import json
 import os
 import random
@@ -123,12 +124,29 @@ def test_divergence_names_the_step_the_term_and_the_checkpoint(tmp_path):
     assert not list(tmp_path.glob("*/DONE"))
 
 
-def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, os.strerror(28))
+class Disk:
+    """Counts the flushes to disk, and refuses those from the `full_at`-th on."""
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises((WorkbenchError, OSError), match=r"full|No space"):
-        run(tmp_path)
-    monkeypatch.undo()
-    assert run(tmp_path).done
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, full_at: float = float("inf")) -> None:
+        self.flushes, flush = 0, os.fsync
+
+        def fsync(descriptor: int) -> None:
+            self.flushes += 1
+            if self.flushes >= full_at:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            flush(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.mark.parametrize("part", [0, 0.02, 0.5, 0.95, 1])
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, part):
+    """From the first write (`spec.json`) to the last (`DONE`, whose folder is flushed after it)."""
+    with monkeypatch.context() as patch:
+        disk = Disk(patch)
+        run(tmp_path / "roomy")
+    with monkeypatch.context() as patch:
+        Disk(patch, full_at=1 + round(part * (disk.flushes - 2)))
+        with pytest.raises(WorkbenchError, match=r"no space is left on the disk of .*: free some and run the same"):
+            run(tmp_path / "full")
+    assert run(tmp_path / "full").done

@@ -44,9 +44,10 @@ class RunFolder:
     def create(cls, root: Path, spec: RunSpec) -> "RunFolder":
         """The folder of a spec under `root`, made if it is new."""
         folder = cls(root / spec.hash)
-        (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)
-        if not (folder.path / "spec.json").exists():
-            write_json(folder.path / "spec.json", spec.to_json())
+        with folder._disk():
+            (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)
+            if not (folder.path / "spec.json").exists():
+                write_json(folder.path / "spec.json", spec.to_json())
         return folder
 
     def note_environment(self) -> None:
@@ -91,7 +92,7 @@ class RunFolder:
         """Forget metrics and evaluations later than `step`, which will be made again."""
         if self.metrics_file.exists():
             rows = [row for row in self.metrics_rows() if row["step"] <= step]
-            with atomic_write(self.metrics_file) as file:
+            with self._disk(), atomic_write(self.metrics_file) as file:
                 file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
         evals = self.evals()
         if len(evals):
@@ -160,9 +161,10 @@ class RunFolder:
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the metrics table and, last of all, `DONE`."""
-        with self._disk(), atomic_write(self.metrics_table) as file:
-            pd.DataFrame(self.metrics_rows()).to_parquet(file)
-        write_json(self.done_file, summary)
+        with self._disk():
+            with atomic_write(self.metrics_table) as file:
+                pd.DataFrame(self.metrics_rows()).to_parquet(file)
+            write_json(self.done_file, summary)
 
 
 def environment() -> dict[str, Any]:
