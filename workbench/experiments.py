@@ -148,16 +148,16 @@ def evaluate_run(
     return evaluation
 
 
-def evaluate_missing(folder: RunFolder, cells: Sequence[Cell], *, episodes: int, **settings: Any) -> None:
-    """Evaluate the cells that have fewer than `episodes` episodes a seed at the newest checkpoint."""
-    done = folder.evals()
-    if len(done) and folder.checkpoints():
-        done = done[done["step"] == int(folder.checkpoints()[-1].stem)]
-    counts = done.groupby(["m_inf", "n", "verifier"]).size().to_dict() if len(done) else {}
+def evaluate_missing(
+    folder: RunFolder, cells: Sequence[Cell], *, episodes: int, success_timing: str = "post", **settings: Any
+) -> None:
+    """Evaluate the cells that have fewer than `episodes` episodes a seed, so judged, at the newest checkpoint."""
+    counts = folder.episodes(success_timing)
+    step = int(folder.checkpoints()[-1].stem) if folder.checkpoints() else 0
     wanted = episodes * len(folder.spec.seeds)
-    missing = [cell for cell in cells if counts.get((cell.m_inf, cell.n, cell.verifier), 0) < wanted]
+    missing = [cell for cell in cells if counts.get((step, cell.m_inf, cell.n, cell.verifier), 0) < wanted]
     if missing:
-        evaluate_run(folder, missing, episodes=episodes, **settings)
+        evaluate_run(folder, missing, episodes=episodes, success_timing=success_timing, **settings)
 
 
 def train_run(

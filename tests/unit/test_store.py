@@ -212,6 +212,20 @@ def test_runs_are_listed_and_filtered(tmp_path, spec, data):
         list_runs("sucess > 1", root=tmp_path)
 
 
+def test_a_run_is_listed_with_one_cell_of_one_verifier_and_timing(tmp_path, spec):
+    folder = RunFolder.create(tmp_path, spec)
+    assert list_runs("success is null and not coalesce(success > 0.5, false)", tmp_path)["hash"].tolist() == [spec.hash]
+    table = pd.concat([_evals([5], success=False), _evals([9], success=False)])
+    minimum = _evals([9], success=True).assign(verifier="min")
+    before = _evals([9], success=True).assign(success_timing="pre", m_inf=2)
+    folder.add_evals(pd.concat([table, minimum, minimum.assign(episode=1, success=False), before]))
+    (row,) = list_runs(root=tmp_path).to_dict("records")
+    assert (row["m_inf"], row["verifier"], row["success_timing"]) == (1, "min", "post")
+    assert (row["success"], row["episodes"]) == (0.5, 2)
+    assert folder.episodes("post") == {(5, 1, 1, "mean"): 1, (9, 1, 1, "mean"): 1, (9, 1, 1, "min"): 2}
+    assert folder.episodes("pre") == {(9, 2, 1, "mean"): 1}
+
+
 def test_runs_are_found_by_the_start_of_their_hash(tmp_path, spec):
     folder = RunFolder.create(tmp_path, spec)
     assert find_run(folder.path.name[:5], tmp_path).path == folder.path

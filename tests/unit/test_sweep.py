@@ -71,12 +71,18 @@ def test_runs_are_scored_at_their_checkpoints(folders: Path) -> None:
     assert [file.name for file in job.folder.checkpoints()] == ["0000000012.ckpt"]
     assert not (job.folder.path / "scored").exists()
 
+    before = replace(job, scored=(12,), evaluation=replace(job.evaluation, success_timing="pre"))
+    assert missing_steps(before) == [12]
+    assert run_sweep([before]) == []
+    assert before.folder.episodes("pre") == {(12, 1, 1, "mean"): 2}
+    assert missing_steps(before) == []
+
     more = replace(job, evaluation=replace(job.evaluation, episodes=3))
     assert missing_steps(more) == [4, 8, 12]
     (failed,) = run_sweep([more])
     assert "has no checkpoint of update 4 any more" in str(failed.error)
     assert run_sweep([replace(more, scored=(12,))]) == []
-    assert job.folder.evals().groupby("step").size().to_dict() == {4: 2, 8: 2, 12: 3}
+    assert {key[0]: count for key, count in job.folder.episodes("post").items()} == {4: 2, 8: 2, 12: 3}
 
 
 def test_a_run_is_trained_with_the_file_that_was_planned(folders: Path) -> None:

@@ -112,6 +112,12 @@ class RunFolder:
         """Every evaluated episode so far (empty when there is none)."""
         return pd.read_parquet(self.evals_file) if self.evals_file.exists() else pd.DataFrame(columns=EVAL_KEY)
 
+    def episodes(self, success_timing: str) -> dict[tuple[int, int, int, str], int]:
+        """Evaluated episodes whose success was judged so, by (step, m_inf, n, verifier), of all seeds."""
+        evals = self.evals()
+        judged = evals[evals["success_timing"] == success_timing]
+        return judged.groupby(["step", "m_inf", "n", "verifier"]).size().to_dict() if len(judged) else {}
+
     def add_evals(self, rows: pd.DataFrame) -> None:
         """Add evaluated episodes; those of the same step, seed, cell and number replace the former."""
         old = self.evals()

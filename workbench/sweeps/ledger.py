@@ -72,17 +72,17 @@ def to_evaluate(job: Job) -> list[ScoredCheckpoint]:
 def missing_steps(job: Job) -> list[int]:
     """Scored updates at which some budget has too few episodes."""
     file = job.folder.evals_file
-    counts = _episodes(file, file.stat().st_mtime_ns) if file.exists() else {}
+    timing = job.evaluation.success_timing
+    counts = _episodes(file, timing, file.stat().st_mtime_ns) if file.exists() else {}
     wanted = job.evaluation.episodes * len(job.spec.seeds)
     cells = [(cell.m_inf, cell.n, cell.verifier) for cell in job.cells]
     return [step for step in job.scored if any(counts.get((step, *cell), 0) < wanted for cell in cells)]
 
 
 @lru_cache(maxsize=10_000)
-def _episodes(file: Path, _: int) -> dict[tuple, int]:
-    """Episodes by (step, m_inf, n, verifier), read again when the file changes."""
-    evals = RunFolder(file.parent).evals()
-    return evals.groupby(["step", "m_inf", "n", "verifier"]).size().to_dict() if len(evals) else {}
+def _episodes(file: Path, success_timing: str, _: int) -> dict[tuple, int]:
+    """Episodes of a run, read again when the file changes."""
+    return RunFolder(file.parent).episodes(success_timing)
 
 
 def is_finished(job: Job) -> bool:
