@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.unit.maze_files import MAZE, MAZE_DATA, write_maze
@@ -186,6 +187,22 @@ def test_dry_run_measures_and_trains_nothing(folders: Path, capsys: pytest.Captu
     assert rows[2]["hours"] > 0
     assert "measuring packs of up to 2 seeds of bc small" in printed.err
     assert not list((folders / "runs").glob("*"))
+
+
+def test_packs_are_measured_with_the_file_of_the_sweep_if_it_is_there(
+    folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0)
+    ends = np.arange(40) % 10 == 9
+    arrays = {"observations": noise.normal(size=(40, 5)), "actions": noise.uniform(-1, 1, (40, 3)), "terminals": ends}
+    np.savez(folders / "mine.npz", rewards=noise.normal(size=40), **arrays)
+    tasks = TINY.replace('["toy:grid"]', '["own:mine", "own:lost"]').replace('"sorl", ', "").partition("[agent.sorl")[0]
+    file = write(folders, f'pack = "auto"\n{tasks}\n[data]\n"own:mine" = "mine.npz"\n"own:lost" = "lost.npz"\n')
+    assert main(["sweep", str(file), "--dry-run", "--probe-seconds", "0.01", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)[-1]["hours"] > 0
+    assert "seed(s), 5 x 3)" in printed.err
+    assert f"2 of the runs cannot be trained yet: there is no file {folders / 'lost.npz'}" in printed.err
 
 
 def test_a_rate_is_that_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from workbench.data.catalogue import has_environment, parse_task
 from workbench.data.dataset import Dataset, Provenance
 from workbench.data.load import environment_of, load_data
 from workbench.data.ogbench_files import locate, recorded_provenance
-from workbench.errors import DatasetError, WorkbenchError
+from workbench.errors import DatasetError, MissingExtraError, WorkbenchError
 from workbench.evaluate.cell import Cell, grid
 from workbench.experiments import Schedule
 from workbench.paths import runs_dir
@@ -20,8 +20,11 @@ from workbench.store.folder import RunFolder
 from workbench.store.spec import RunSpec, make_spec
 from workbench.sweeps.spec import AgentPart, Evaluation, SweepSpec
 
-ChoosePack = Callable[[RunSpec], int]
-"""How many seeds to train together, of a spec that holds all that are left."""
+ChoosePack = Callable[[RunSpec, Path | None], int]
+"""How many seeds to train together, of a spec that holds all that are left, with this training file."""
+
+NO_DATA = (DatasetError, MissingExtraError)
+"""Errors that leave one task of a sweep without data; the others go on."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,11 @@ def _data_of(sweep: SweepSpec, task: str) -> _Found:
         if not path.is_file():
             raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
         return _Found(path, recorded_provenance(path, info))
-    except DatasetError as error:
+    except NO_DATA as error:
         return _Found(path, Provenance("missing", task), str(error))
 
 
-def one_seed(spec: RunSpec) -> int:
+def one_seed(spec: RunSpec, path: Path | None) -> int:
     """The choice of no packing."""
     return 1
 
@@ -123,7 +126,7 @@ def _jobs(
         raise WorkbenchError(f"sweep {sweep.file}, agent '{part.name}' on {task}: {error}") from error
     schedule = Schedule(sweep.log_every, sweep.save_every)
     for variant, spec in specs.items():
-        for packed in _packed(spec, sweep.pack, known, choose_pack):
+        for packed in _packed(spec, sweep.pack, known, lambda spec: choose_pack(spec, found.path)):
             yield Job(packed, root, found.path, cells, scored, part.evaluation, schedule, variant, found.problem)
 
 
@@ -172,7 +175,7 @@ def _cells(part: AgentPart, task: str) -> tuple[Cell, ...]:
     return grid(m_inf, given.n or (own.n,), given.verifier or own.verifier)
 
 
-def _packed(spec: RunSpec, pack: Any, known: dict, choose_pack: ChoosePack) -> Iterator[RunSpec]:
+def _packed(spec: RunSpec, pack: Any, known: dict, choose: Callable[[RunSpec], int]) -> Iterator[RunSpec]:
     """The spec cut into runs: first those that exist, then packs of what is left."""
     left = list(spec.seeds)
     for seeds in known.get(_family(spec), ()):
@@ -180,7 +183,7 @@ def _packed(spec: RunSpec, pack: Any, known: dict, choose_pack: ChoosePack) -> I
             left = [seed for seed in left if seed not in seeds]
             yield replace(spec, seeds=seeds)
     if left:
-        size = pack if pack != "auto" else choose_pack(replace(spec, seeds=tuple(left)))
+        size = pack if pack != "auto" else choose(replace(spec, seeds=tuple(left)))
         for first in range(0, len(left), size):
             yield replace(spec, seeds=tuple(left[first : first + size]))
 
