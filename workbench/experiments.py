@@ -38,12 +38,19 @@ PIECE_SECONDS = 0.5
 class Schedule:
     """How often a run reports and saves; none of it changes the trained state.
 
-    `log_every` and `save_every` count updates; metrics are means over the updates since the last report.
+    All count updates; metrics are means over the updates since the last report. `eval_every` 0 never evaluates. Raises
+    `WorkbenchError` for what is no count.
     """
 
     log_every: int = 500
     save_every: int = 5_000
     eval_every: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        for name, least in (("log_every", 1), ("save_every", 1), ("eval_every", 0)):
+            if getattr(self, name) < least:
+                raise WorkbenchError(f"{name} must be at least {least}, not {getattr(self, name)}.")
 
 
 class Interrupted(KeyboardInterrupt):
