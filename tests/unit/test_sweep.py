@@ -81,8 +81,9 @@ def test_runs_are_scored_at_their_checkpoints(folders: Path) -> None:
     more = replace(job, evaluation=replace(job.evaluation, episodes=3))
     assert missing_steps(more) == [4, 8, 12]
     (failed,) = run_sweep([more])
-    assert "has no checkpoint of update 4 any more" in str(failed.error)
-    assert run_sweep([replace(more, scored=(12,))]) == []
+    assert "has no checkpoint any more of update 4, 8, which the sweep scores: it was dropped" in str(failed.error)
+    assert missing_steps(more) == [4, 8], "what is still there is evaluated"
+    assert is_finished(replace(more, scored=(12,)))
     assert {key[0]: count for key, count in job.folder.episodes("post").items()} == {4: 2, 8: 2, 12: 3}
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,21 +52,22 @@ def keep_scored(folder: RunFolder, scored: Iterable[int]) -> None:
         kept.hardlink_to(newest)
 
 
-def to_evaluate(job: Job) -> list[ScoredCheckpoint]:
-    """The scored checkpoints of a trained run that lack episodes.
+def to_evaluate(job: Job) -> Iterator[ScoredCheckpoint]:
+    """The scored checkpoints of a trained run that lack episodes, one after another.
 
-    Raises `WorkbenchError` for one that is not there: the run was trained outside of this sweep.
+    Raises `WorkbenchError` after the last of them where others are not there any more.
     """
     folder = job.folder
     files = {int(file.stem): file for file in [*(folder.path / "scored").glob("*.ckpt"), *folder.checkpoints()]}
     missing = missing_steps(job)
-    absent = [step for step in missing if step not in files]
+    yield from (ScoredCheckpoint(folder.path, files[step]) for step in missing if step in files)
+    absent = [f"{step:,}" for step in missing if step not in files]
     if absent:
         raise WorkbenchError(
-            f"run {folder.path.name} has no checkpoint of update {absent[0]:,} any more, which the sweep scores: it "
-            "was trained outside of the sweep, so score its last update alone, or move it away."
+            f"run {folder.path.name} has no checkpoint any more of update {', '.join(absent)}, which the sweep scores: "
+            "it was dropped after its evaluation, or was never kept because the run was trained outside of the sweep; "
+            "score its last update alone, or move the run away to train it anew."
         )
-    return [ScoredCheckpoint(folder.path, files[step]) for step in missing]
 
 
 def missing_steps(job: Job) -> list[int]:

@@ -32,7 +32,8 @@ def train(job: Job, *, progress: bool = False) -> None:
 def evaluate(job: Job, *, progress: bool = False) -> None:
     """Evaluate the scored checkpoints of a trained run that are not yet, then drop all but the last.
 
-    Raises `WorkbenchError` where another process does, and what `to_evaluate` and `evaluate_missing` raise.
+    Raises `WorkbenchError` where another process does, what `evaluate_missing` raises, and, after all that can be
+    evaluated, what `to_evaluate` does.
     """
     with job.folder.lock():
         for checkpoint in to_evaluate(job):
