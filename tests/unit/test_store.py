@@ -54,6 +54,14 @@ def test_the_hash_changes_with_whatever_changes_the_result(data, spec):
     assert len({spec.hash, *(other.hash for other in others)}) == 6
 
 
+def test_a_whole_number_is_the_same_weight_as_a_float(data):
+    whole, real = (make_spec(TASK, data.provenance, seeds=(0, 1), weights={"fm": w}) for w in (9, 9.0))
+    assert whole.hash == real.hash
+    assert isinstance(whole.weights["fm"], float)
+    each, other = (make_spec(TASK, data.provenance, seeds=(0, 1), weights={"fm": w}) for w in ((1, 2), [1.0, 2.0]))
+    assert each.hash == other.hash != whole.hash
+
+
 def test_nested_settings_reach_the_agent(data):
     spec = make_spec(TASK, data.provenance, preset_name="official", steps=1)
     agent = spec.build_agent()
@@ -74,7 +82,14 @@ def test_nested_settings_reach_the_agent(data):
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"weights": {"gamma": 1.5}}, "gamma must lie between 0 and 1, not 1.5"),
         ({"weights": {"lr": [1e-3, -1.0]}, "seeds": (0, 1)}, "lr must lie between 0 and inf, not -1"),
+        ({"weights": {"ql": "high"}}, "ql must be a number, or a list of one a seed, not 'high'"),
+        ({"weights": {"ql": True}}, "ql must be a number, .*, not True"),
+        ({"weights": {"ql": [1.0, None]}, "seeds": (0, 1)}, "ql must be a number, .*, not None"),
+        ({"weights": {"ql": float("nan")}}, "ql must lie between -inf and inf, not nan"),
         ({"settings": {"m_btt": 3}}, "m_btt=3 cannot be trained"),
+        ({"settings": {"departures": {"leek_td": True}}}, r"did you mean departures\.leak_td"),
+        ({"settings": {"departures": True}}, "'departures' must be a table such as .*leak_td.*, not True"),
+        ({"settings": {"width": {"typo": 1}}}, "'width' must be a value such as 512, not .*typo"),
     ],
 )
 def test_bad_specs_are_refused(data, changes, message):
