@@ -19,7 +19,6 @@ from tests.unit.sweeping import PLAYED, TINY, write
 from workbench.cli.main import main
 from workbench.errors import MissingExtraError, WorkbenchError
 from workbench.live.sweep_view import SweepView
-from workbench.store.folder import RunFolder
 from workbench.sweeps import engine, on_ray, probe
 from workbench.sweeps.engine import Outcome, run_sweep
 from workbench.sweeps.estimate import Probes, estimate, summary
@@ -231,13 +230,6 @@ def test_environments_and_decisions_are_counted(folders: Path, monkeypatch: pyte
     monkeypatch.setattr(probe, "rate", seven_a_second)
     assert probe.steps_per_second(MAZE, seconds=0.05, lanes=2, workers=1) == 14
     assert probe.decisions_per_second(job.spec, 2, 2, job.cells[0], episodes=6, seconds=0.01) == 21
-
-
-def test_a_run_in_use_is_left_alone(folders: Path) -> None:
-    job = jobs_of(folders, TINY)[0]
-    with RunFolder.create(job.root, job.spec).lock():
-        (failed,) = run_sweep([job])
-    assert "another process is training this run" in str(failed.error)
 
 
 def test_ray_is_an_extra(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ class RunFolder:
         return self.done_file.exists()
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keep other processes from training this run; raises `WorkbenchError` when one already does."""
+        """Keep other processes from training this run; raises `BusyError` when one already does."""
         return only_one(self.path / ".lock", "training this run")
 
     def _disk(self) -> AbstractContextManager[None]:

@@ -111,17 +111,23 @@ def note_failure(job: Job, text: str | None) -> None:
 def status(job: Job) -> Status:
     """Where a run stands, from its folder alone."""
     folder = job.folder
-    failed = folder.path / FAILED
-    if failed.exists():
-        return Status(job, "failed", reached(folder), error=failed.read_text())
-    if job.problem:
-        return Status(job, "failed", 0, error=job.problem)
-    if not (folder.path / "spec.json").exists():
-        return Status(job, "waiting", 0)
+    if is_finished(job):
+        return Status(job, "finished", job.spec.steps, _age(folder))
+    error = _failure(folder) or job.problem
+    if error:
+        return Status(job, "failed", reached(folder), error=error)
     if folder.done:
-        return Status(job, "evaluating" if missing_steps(job) else "finished", job.spec.steps, _age(folder))
+        return Status(job, "evaluating", job.spec.steps, _age(folder))
     step = reached(folder)
     return Status(job, "training" if step else "waiting", step, _age(folder))
+
+
+def _failure(folder: RunFolder) -> str:
+    """What `FAILED` says, if it is there: the next attempt may remove it at any moment."""
+    try:
+        return (folder.path / FAILED).read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def reached(folder: RunFolder) -> int:
