@@ -85,7 +85,7 @@ def _data_of(sweep: SweepSpec, task: str) -> _Found:
         if not has_environment(task):
             return _Found(path, loaded(task, path)[0].provenance)
         info, _ = parse_task(task)
-        path = path or sweep.data.get(info.name) or locate(info.name)
+        path = (path or sweep.data.get(info.name) or locate(info.name)).absolute()
         if not path.is_file():
             raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
         return _Found(path, recorded_provenance(path, info))
