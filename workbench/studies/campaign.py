@@ -124,7 +124,7 @@ def _cells_of(record: RunRecord) -> pd.DataFrame:
     return success_cells(record, {"m_disc": spec.settings["m_disc"], "m_btt": spec.settings["m_btt"]} | _weights(spec))
 
 
-def success_cells(record: RunRecord, settings: Mapping[str, float] = {}) -> pd.DataFrame:
+def success_cells(record: RunRecord, settings: Mapping[str, int | float] = {}) -> pd.DataFrame:
     """One row a seed, checkpoint and inference budget of a run, with `settings` among what the rows have in common."""
     spec = record.spec
     keys = ["seed", "step", "m_inf", "n", "verifier", "success_timing"]
