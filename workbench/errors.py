@@ -28,6 +28,10 @@ class MissingExtraError(WorkbenchError):
         super().__init__(f"{purpose} needs the package '{package}': install it with pip install -e '.[{extra}]'.")
 
 
+class BusyError(WorkbenchError):
+    """Another process is at the same work."""
+
+
 class DatasetError(WorkbenchError):
     """A dataset file or array that cannot be used as it is."""
 

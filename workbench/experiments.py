@@ -38,12 +38,19 @@ PIECE_SECONDS = 0.5
 class Schedule:
     """How often a run reports and saves; none of it changes the trained state.
 
-    `log_every` and `save_every` count updates; metrics are means over the updates since the last report.
+    All count updates; metrics are means over the updates since the last report. `eval_every` 0 never evaluates. Raises
+    `WorkbenchError` for what is no count.
     """
 
     log_every: int = 500
     save_every: int = 5_000
     eval_every: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        for name, least in (("log_every", 1), ("save_every", 1), ("eval_every", 0)):
+            if getattr(self, name) < least:
+                raise WorkbenchError(f"{name} must be at least {least}, not {getattr(self, name)}.")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -76,10 +83,10 @@ def stop_request() -> Iterator[threading.Event]:
 
 
 def load_or_init(folder: RunFolder, spec: RunSpec, data: Dataset) -> tuple[TrainState, int]:
-    """The newest whole checkpoint's state and step, or a fresh state and 0."""
+    """The newest whole checkpoint's state and step, or a fresh state and 0; damaged checkpoints are set aside."""
     agent, example = spec.build_agent(), data.example()
     like = eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds)
-    found = folder.load_latest(like)
+    found = folder.load_latest(like, set_aside=True)
     if found is None:
         return init_seeds(agent, example, spec.seeds), 0
     return found
@@ -100,7 +107,7 @@ class _Clock:
 def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
     """A run's agent and its newest state, with a leading `seed` axis; needs no data, and writes nothing.
 
-    Raises `WorkbenchError` when the run has no checkpoint or its task no environment.
+    Raises `WorkbenchError` when the run has no whole checkpoint or its task no environment.
     """
     spec = folder.spec
     info, _ = parse_task(spec.task)
@@ -109,7 +116,7 @@ def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
     agent = spec.build_agent()
     found = folder.load_latest(eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds))
     if found is None:
-        raise WorkbenchError(f"run {folder.path.name} has no checkpoint yet: train it first.")
+        raise WorkbenchError(f"run {folder.path.name} has no whole checkpoint: train it first.")
     return agent, found[0]
 
 
@@ -148,16 +155,16 @@ def evaluate_run(
     return evaluation
 
 
-def evaluate_missing(folder: RunFolder, cells: Sequence[Cell], *, episodes: int, **settings: Any) -> None:
-    """Evaluate the cells that have fewer than `episodes` episodes a seed at the newest checkpoint."""
-    done = folder.evals()
-    if len(done) and folder.checkpoints():
-        done = done[done["step"] == int(folder.checkpoints()[-1].stem)]
-    counts = done.groupby(["m_inf", "n", "verifier"]).size().to_dict() if len(done) else {}
+def evaluate_missing(
+    folder: RunFolder, cells: Sequence[Cell], *, episodes: int, success_timing: str = "post", **settings: Any
+) -> None:
+    """Evaluate the cells that have fewer than `episodes` episodes a seed, so judged, at the newest checkpoint."""
+    counts = folder.episodes(success_timing)
+    step = int(folder.checkpoints()[-1].stem) if folder.checkpoints() else 0
     wanted = episodes * len(folder.spec.seeds)
-    missing = [cell for cell in cells if counts.get((cell.m_inf, cell.n, cell.verifier), 0) < wanted]
+    missing = [cell for cell in cells if counts.get((step, cell.m_inf, cell.n, cell.verifier), 0) < wanted]
     if missing:
-        evaluate_run(folder, missing, episodes=episodes, **settings)
+        evaluate_run(folder, missing, episodes=episodes, success_timing=success_timing, **settings)
 
 
 def train_run(
@@ -173,8 +180,10 @@ def train_run(
     """Train a spec to its last step, resuming from the newest checkpoint; a finished run returns at once.
 
     `evaluate(folder)` is called every `schedule.eval_every` updates, after a checkpoint. Raises
-    `DivergedError` when a metric stops being finite, `Interrupted` after Ctrl-C once a checkpoint is on disk.
+    `DivergedError` when a metric stops being finite, `Interrupted` after Ctrl-C once a checkpoint is on disk, and
+    `WorkbenchError` for data that is not the spec's.
     """
+    spec.check_data(train_data.provenance)
     folder = RunFolder.create(root or runs_dir(), spec)
     with folder.lock(), stop_request() as stop:
         if not folder.done:
@@ -182,6 +191,7 @@ def train_run(
             state, step = load_or_init(folder, spec, train_data)
             state, train_data, val_data = spread(state, train_data, val_data)
             folder.rewind(step)
+            folder.note_environment()
             bar = tqdm(
                 total=spec.steps,
                 initial=step,

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.errors import WorkbenchError
+from workbench.errors import BusyError, WorkbenchError
 
 
 @contextmanager
 def only_one(lock: Path, doing: str) -> Iterator[None]:
     """Hold a lock file, which the system releases when this process ends, however it ends.
 
-    Raises `WorkbenchError` when another process holds it; `doing` says what that process does.
+    Raises `BusyError` when another process holds it; `doing` says what that process does.
     """
     with open(lock, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WorkbenchError(
+            raise BusyError(
                 f"another process is {doing} in {lock.parent}: wait until it has finished, then ask again."
             ) from None
         yield

@@ -1,5 +1,6 @@
 """Runs that are killed, interrupted or diverge: nothing is lost, and the end is the same bit for bit."""
 
+import errno
 import json
 import os
 import random
@@ -14,7 +15,8 @@ import pytest
 from tests.unit.problems import random_data
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.experiments import Schedule, train_run
-from workbench.store.spec import make_spec
+from workbench.store.folder import RunFolder
+from workbench.store.spec import RunSpec, make_spec
 
 STEPS, SAVE = 400, 40
 SETTINGS = {"width": 16, "depth": 1, "m_btt": 2, "m_disc": 4}
@@ -36,10 +38,14 @@ run(Path(sys.argv[1]))
 """
 
 
+def small_spec() -> RunSpec:
+    data = random_data().provenance
+    return make_spec("toy:grid", data, preset_name="small", steps=STEPS, settings=SETTINGS, batch_size=32)
+
+
 def run(root: Path):
     data = random_data()
-    spec = make_spec("toy:grid", data.provenance, preset_name="small", steps=STEPS, settings=SETTINGS, batch_size=32)
-    return train_run(spec, data, data, schedule=SCHEDULE, root=root, progress=False)
+    return train_run(small_spec(), data, data, schedule=SCHEDULE, root=root, progress=False)
 
 
 def start(root: Path) -> subprocess.Popen:
@@ -91,10 +97,21 @@ def test_ctrl_c_leaves_a_checkpoint_of_the_step_it_reached(tmp_path, uninterrupt
 
 
 def test_a_finished_run_returns_at_once(tmp_path):
-    run(tmp_path)
+    record = run(tmp_path)
+    written = {path: path.stat().st_mtime_ns for path in record.path.iterdir()}
     start_time = time.perf_counter()
-    assert run(tmp_path).done
+    again = run(tmp_path)
+    assert again.done
+    assert again.env["versions"]["jax"]
     assert time.perf_counter() - start_time < 2
+    assert {path: path.stat().st_mtime_ns for path in record.path.iterdir()} == written
+
+
+def test_a_second_process_does_not_say_what_trains_the_run(tmp_path):
+    folder = RunFolder.create(tmp_path, small_spec())
+    with folder.lock(), pytest.raises(WorkbenchError, match="another process is training this run"):
+        run(tmp_path)
+    assert folder.env == {}
 
 
 def test_divergence_names_the_step_the_term_and_the_checkpoint(tmp_path):
@@ -107,12 +124,29 @@ def test_divergence_names_the_step_the_term_and_the_checkpoint(tmp_path):
     assert not list(tmp_path.glob("*/DONE"))
 
 
-def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, os.strerror(28))
+class Disk:
+    """Counts the flushes to disk, and refuses those from the `full_at`-th on."""
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises((WorkbenchError, OSError), match=r"full|No space"):
-        run(tmp_path)
-    monkeypatch.undo()
-    assert run(tmp_path).done
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, full_at: float = float("inf")) -> None:
+        self.flushes, flush = 0, os.fsync
+
+        def fsync(descriptor: int) -> None:
+            self.flushes += 1
+            if self.flushes >= full_at:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            flush(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.mark.parametrize("part", [0, 0.02, 0.5, 0.95, 1])
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, part):
+    """From the first write (`spec.json`) to the last (`DONE`, whose folder is flushed after it)."""
+    with monkeypatch.context() as patch:
+        disk = Disk(patch)
+        run(tmp_path / "roomy")
+    with monkeypatch.context() as patch:
+        Disk(patch, full_at=1 + round(part * (disk.flushes - 2)))
+        with pytest.raises(WorkbenchError, match=r"no space is left on the disk of .*: free some and run the same"):
+            run(tmp_path / "full")
+    assert run(tmp_path / "full").done

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from workbench.errors import DivergedError
 from workbench.studies import campaign
 from workbench.studies.campaign import SMOKE
 
@@ -22,6 +23,21 @@ def test_a_factor_scales_one_weight_and_the_rest_is_the_preset(small_data):
     assert changed.settings == base.settings
     assert campaign.spec_of(SMOKE, 0, m_btt=8).settings == base.settings | {"m_btt": 8}
     assert campaign.spec_of(SMOKE, 0, m_btt=base.settings["m_btt"]).hash == base.hash, "the preset's run is shared"
+
+
+def test_a_run_that_diverges_before_its_first_report_is_told_too(small_data, monkeypatch):
+    def run(scale, spec, cells):
+        if spec.hash != campaign.spec_of(scale, spec.seeds[0]).hash:
+            raise DivergedError("at once")
+
+    none = pd.DataFrame(columns=["step", "m_inf", "n", "verifier", "success_timing"])
+    monkeypatch.setattr(campaign, "run", run)
+    monkeypatch.setattr(campaign, "cells", lambda _: none)
+    tables = campaign.loss_weights(smoke=True)
+    lost = tables["loss_weights_diverged"]
+    assert lost["step"].tolist() == [0, 0, 0]
+    assert len(set(lost["hash"])) == 3
+    assert len(tables["loss_weights"]) == 0
 
 
 @pytest.mark.slow

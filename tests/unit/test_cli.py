@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.maze_files import MAZE_DATA, write_maze
+from tests.unit.maze_files import MAZE, MAZE_DATA, write_maze
 from workbench import __version__
 from workbench.cli import main as frame
 from workbench.cli.main import COMMANDS, main
@@ -24,6 +24,26 @@ from workbench.errors import NoGraphicsError
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("flag", "sentence"),
+    [
+        ("--save-every=0", "save_every must be at least 1, not 0."),
+        ("--log-every=0", "log_every must be at least 1, not 0."),
+        ("--log-every=-5", "log_every must be at least 1, not -5."),
+        ("--eval-every=-1", "eval_every must be at least 0, not -1."),
+    ],
+)
+def test_a_schedule_that_cannot_be_kept_is_refused(
+    flag: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path))
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
+    write_maze(tmp_path / "official")
+    assert main(["train", MAZE, "--preset", "small", "--steps", "2", flag]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.glob("*/spec.json"))
 
 
 def test_help_lists_every_command_with_its_summary(capsys: pytest.CaptureFixture[str]) -> None:

@@ -142,7 +142,7 @@ def test_the_command_compares_bits(session, capsys):
         (lambda text: text.replace('"format": 1', '"format": 99'), "has format 99"),
         (lambda text: text.replace('"old": 10.0', '"old": 11.0'), "the interventions are not whole: at update 15"),
         (lambda text: text.replace('"new": 0.5', '"new": 7.5'), "gamma must be a number between 0 and 1"),
-        (lambda text: text.replace('"kind": "toy"', '"kind": "official"'), "this was trained on official data"),
+        (lambda text: text.replace('"kind": "toy"', '"kind": "official"'), "is of official data .*, not of toy data"),
     ],
 )
 def test_damaged_sessions_are_refused(session, damage, sentence):

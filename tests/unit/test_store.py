@@ -54,6 +54,14 @@ def test_the_hash_changes_with_whatever_changes_the_result(data, spec):
     assert len({spec.hash, *(other.hash for other in others)}) == 6
 
 
+def test_a_whole_number_is_the_same_weight_as_a_float(data):
+    whole, real = (make_spec(TASK, data.provenance, seeds=(0, 1), weights={"fm": w}) for w in (9, 9.0))
+    assert whole.hash == real.hash
+    assert isinstance(whole.weights["fm"], float)
+    each, other = (make_spec(TASK, data.provenance, seeds=(0, 1), weights={"fm": w}) for w in ((1, 2), [1.0, 2.0]))
+    assert each.hash == other.hash != whole.hash
+
+
 def test_nested_settings_reach_the_agent(data):
     spec = make_spec(TASK, data.provenance, preset_name="official", steps=1)
     agent = spec.build_agent()
@@ -74,7 +82,14 @@ def test_nested_settings_reach_the_agent(data):
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"weights": {"gamma": 1.5}}, "gamma must lie between 0 and 1, not 1.5"),
         ({"weights": {"lr": [1e-3, -1.0]}, "seeds": (0, 1)}, "lr must lie between 0 and inf, not -1"),
+        ({"weights": {"ql": "high"}}, "ql must be a number, or a list of one a seed, not 'high'"),
+        ({"weights": {"ql": True}}, "ql must be a number, .*, not True"),
+        ({"weights": {"ql": [1.0, None]}, "seeds": (0, 1)}, "ql must be a number, .*, not None"),
+        ({"weights": {"ql": float("nan")}}, "ql must lie between -inf and inf, not nan"),
         ({"settings": {"m_btt": 3}}, "m_btt=3 cannot be trained"),
+        ({"settings": {"departures": {"leek_td": True}}}, r"did you mean departures\.leak_td"),
+        ({"settings": {"departures": True}}, "'departures' must be a table such as .*leak_td.*, not True"),
+        ({"settings": {"width": {"typo": 1}}}, "'width' must be a value such as 512, not .*typo"),
     ],
 )
 def test_bad_specs_are_refused(data, changes, message):
@@ -135,6 +150,34 @@ def test_the_newest_whole_checkpoint_is_used(tmp_path, spec, state):
     assert found is not None
     assert found[1] == 2
     assert int(found[0].step[0]) == 2
+    assert newest.exists(), "reading alone renames nothing"
+    folder.load_latest(state, set_aside=True)
+    assert sorted(path.name for path in newest.parent.iterdir()) == ["0000000002.ckpt", "0000000003.damaged"]
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_and_stays(tmp_path, data, spec, state):
+    folder = RunFolder.create(tmp_path, spec)
+    kept = folder.save(state, 7)
+    with pytest.raises(CheckpointError, match="other arrays"):
+        folder.load_latest(init_seeds(SORL(width=9, depth=1), data.example(), (0, 1)), set_aside=True)
+    other = RunFolder.create(tmp_path, make_spec(TASK, data.provenance, steps=3))
+    kept.rename(other.path / "ckpt" / kept.name)
+    with pytest.raises(CheckpointError, match=f"belongs to run {spec.hash}, not to {other.spec.hash}"):
+        other.load_latest(state, set_aside=True)
+    assert len(other.checkpoints()) == 1
+
+
+def test_a_run_is_itself_under_any_name(tmp_path, spec, state, monkeypatch):
+    folder = RunFolder.create(tmp_path, spec)
+    folder.save(state, 7)
+    monkeypatch.chdir(folder.path)
+    here = find_run(".")
+    assert here.path == folder.path
+    assert here.load_latest(state) is not None
+    renamed = RunFolder(folder.path.rename(tmp_path / "the good one"))
+    assert renamed.load_latest(state) is not None
+    renamed.save(state, 8)
+    assert RunFolder(renamed.path.rename(folder.path)).load_latest(state) is not None
 
 
 def test_a_second_process_is_kept_out(tmp_path, spec):
@@ -184,12 +227,28 @@ def test_runs_are_listed_and_filtered(tmp_path, spec, data):
         list_runs("sucess > 1", root=tmp_path)
 
 
+def test_a_run_is_listed_with_one_cell_of_one_verifier_and_timing(tmp_path, spec):
+    folder = RunFolder.create(tmp_path, spec)
+    assert list_runs("success is null and not coalesce(success > 0.5, false)", tmp_path)["hash"].tolist() == [spec.hash]
+    table = pd.concat([_evals([5], success=False), _evals([9], success=False)])
+    minimum = _evals([9], success=True).assign(verifier="min")
+    before = _evals([9], success=True).assign(success_timing="pre", m_inf=2)
+    folder.add_evals(pd.concat([table, minimum, minimum.assign(episode=1, success=False), before]))
+    (row,) = list_runs(root=tmp_path).to_dict("records")
+    assert (row["m_inf"], row["verifier"], row["success_timing"]) == (1, "min", "post")
+    assert (row["success"], row["episodes"]) == (0.5, 2)
+    assert folder.episodes("post") == {(5, 1, 1, "mean"): 1, (9, 1, 1, "mean"): 1, (9, 1, 1, "min"): 2}
+    assert folder.episodes("pre") == {(9, 2, 1, "mean"): 1}
+
+
 def test_runs_are_found_by_the_start_of_their_hash(tmp_path, spec):
     folder = RunFolder.create(tmp_path, spec)
     assert find_run(folder.path.name[:5], tmp_path).path == folder.path
     assert find_run(str(folder.path)).path == folder.path
     with pytest.raises(WorkbenchError, match="no run 'zzz'"):
         find_run("zzz", tmp_path)
+    with pytest.raises(WorkbenchError, match="no run '/runs/typo'"):
+        find_run("/runs/typo", tmp_path)
     record = read_run(folder)
     assert record.spec == spec
     assert not record.done

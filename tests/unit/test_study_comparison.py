@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from workbench import published
 from workbench.plots.comparison import agent_profiles, agents_compared
 from workbench.stats.estimate import ScoresError
+from workbench.store.folder import RunFolder
 from workbench.studies import comparison
 from workbench.studies.campaign import SMOKE, TASK
 from workbench.studies.registry import STUDIES
@@ -20,8 +21,13 @@ COUNTS = {"bc": (0, 1, 2), "sorl": (30, 40, 50), "fql": (20, 20, 20)}
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKBENCH_RUNS", str(tmp_path_factory.mktemp("runs")))
+        runs = tmp_path_factory.mktemp("runs")
+        patch.setenv("WORKBENCH_RUNS", str(runs))
         first = comparison.agents(smoke=True)
+        for folder in map(RunFolder, runs.iterdir()):
+            evals = folder.evals()
+            for other in ({"success_timing": "pre"}, {"m_inf": 99}, {"verifier": "min"}, {"step": 3}):
+                folder.add_evals(evals.assign(**other))
         patch.setattr("workbench.sweeps.engine.attempt", lambda *_, **__: pytest.fail("a finished run was repeated"))
         again = comparison.agents(smoke=True)
     for name, table in first.items():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.unit.maze_files import MAZE, write_maze
+from tests.unit.maze_files import MAZE, MAZE_DATA, write_maze
 from tests.unit.sweeping import PLAYED, TINY, write
 from workbench.cli.main import main
 from workbench.errors import MissingExtraError, WorkbenchError
 from workbench.live.sweep_view import SweepView
-from workbench.store.folder import RunFolder
 from workbench.sweeps import engine, on_ray, probe
 from workbench.sweeps.engine import Outcome, run_sweep
 from workbench.sweeps.estimate import Probes, estimate, summary
@@ -70,12 +71,31 @@ def test_runs_are_scored_at_their_checkpoints(folders: Path) -> None:
     assert [file.name for file in job.folder.checkpoints()] == ["0000000012.ckpt"]
     assert not (job.folder.path / "scored").exists()
 
+    before = replace(job, scored=(12,), evaluation=replace(job.evaluation, success_timing="pre"))
+    assert missing_steps(before) == [12]
+    assert run_sweep([before]) == []
+    assert before.folder.episodes("pre") == {(12, 1, 1, "mean"): 2}
+    assert missing_steps(before) == []
+
     more = replace(job, evaluation=replace(job.evaluation, episodes=3))
     assert missing_steps(more) == [4, 8, 12]
     (failed,) = run_sweep([more])
-    assert "has no checkpoint of update 4 any more" in str(failed.error)
-    assert run_sweep([replace(more, scored=(12,))]) == []
-    assert job.folder.evals().groupby("step").size().to_dict() == {4: 2, 8: 2, 12: 3}
+    assert "has no checkpoint any more of update 4, 8, which the sweep scores: it was dropped" in str(failed.error)
+    assert missing_steps(more) == [4, 8], "what is still there is evaluated"
+    assert is_finished(replace(more, scored=(12,)))
+    assert {key[0]: count for key, count in job.folder.episodes("post").items()} == {4: 2, 8: 2, 12: 3}
+
+
+def test_a_run_is_trained_with_the_file_that_was_planned(folders: Path) -> None:
+    made = write_maze(folders / "data" / "regenerated" / f"{MAZE_DATA}-e1-s0")
+    made.with_suffix(".json").write_text(json.dumps({"kind": "regenerated", "seed": 0, "files": {}}))
+    planned, other = jobs_of(folders, PLAYED.replace("seeds = 1", "seeds = 2"))
+    assert planned.data == made
+    official = write_maze(folders / "data" / "official")
+    assert run_sweep([replace(planned, cells=())]) == []
+    (failed,) = run_sweep([replace(other, data=official)])
+    assert re.search(r"is of regenerated data .*, seed 0\), not of arrays data", str(failed.error))
+    assert not other.folder.checkpoints()
 
 
 def test_a_finished_sweep_does_nothing(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +189,22 @@ def test_dry_run_measures_and_trains_nothing(folders: Path, capsys: pytest.Captu
     assert not list((folders / "runs").glob("*"))
 
 
+def test_packs_are_measured_with_the_file_of_the_sweep_if_it_is_there(
+    folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0)
+    ends = np.arange(40) % 10 == 9
+    arrays = {"observations": noise.normal(size=(40, 5)), "actions": noise.uniform(-1, 1, (40, 3)), "terminals": ends}
+    np.savez(folders / "mine.npz", rewards=noise.normal(size=40), **arrays)
+    tasks = TINY.replace('["toy:grid"]', '["own:mine", "own:lost"]').replace('"sorl", ', "").partition("[agent.sorl")[0]
+    file = write(folders, f'pack = "auto"\n{tasks}\n[data]\n"own:mine" = "mine.npz"\n"own:lost" = "lost.npz"\n')
+    assert main(["sweep", str(file), "--dry-run", "--probe-seconds", "0.01", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)[-1]["hours"] > 0
+    assert "seed(s), 5 x 3)" in printed.err
+    assert f"2 of the runs cannot be trained yet: there is no file {folders / 'lost.npz'}" in printed.err
+
+
 def test_a_rate_is_that_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
 
@@ -194,13 +230,6 @@ def test_environments_and_decisions_are_counted(folders: Path, monkeypatch: pyte
     monkeypatch.setattr(probe, "rate", seven_a_second)
     assert probe.steps_per_second(MAZE, seconds=0.05, lanes=2, workers=1) == 14
     assert probe.decisions_per_second(job.spec, 2, 2, job.cells[0], episodes=6, seconds=0.01) == 21
-
-
-def test_a_run_in_use_is_left_alone(folders: Path) -> None:
-    job = jobs_of(folders, TINY)[0]
-    with RunFolder.create(job.root, job.spec).lock():
-        (failed,) = run_sweep([job])
-    assert "another process is training this run" in str(failed.error)
 
 
 def test_ray_is_an_extra(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:

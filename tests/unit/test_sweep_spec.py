@@ -1,5 +1,6 @@
 """Sweeps as they are written: what is read, what it expands to, and what is said of mistakes."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,18 @@ def test_data_beside_the_file(tmp_path: Path) -> None:
     assert "there is no file" in job.problem
 
 
+def test_a_task_whose_data_needs_another_package_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "minari", None)
+    tasks = 'tasks = ["minari:D4RL/pen/human-v2", "toy:grid"]'
+    jobs = jobs_of(tmp_path, TINY.replace('tasks = ["toy:grid"]', tasks))
+    assert {job.spec.task: "pip install -e" in job.problem for job in jobs} == {
+        "minari:D4RL/pen/human-v2": True,
+        "toy:grid": False,
+    }
+
+
 def test_runs_that_exist_keep_their_seeds(tmp_path: Path) -> None:
     """Seeds are packed anew only where no run of the same kind has them."""
     text = TINY.replace("seeds = 2", "seeds = 6")
@@ -85,7 +98,7 @@ def test_runs_that_exist_keep_their_seeds(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "runs", alone[4].spec).finish({})
     asked: list[RunSpec] = []
 
-    def three(spec: RunSpec) -> int:
+    def three(spec: RunSpec, path: Path | None) -> int:
         asked.append(spec)
         return 3
 

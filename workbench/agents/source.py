@@ -24,21 +24,29 @@ def source_hash(own: Own) -> str:
     Decorators and other modules do not count. Raises `WorkbenchError` where Python cannot tell the source: it can for
     files and for cells of a notebook.
     """
-    parts, waiting = {}, [own]
-    while waiting:
-        each = waiting.pop()
-        if each.__qualname__ in parts:
-            continue
-        used = _used(each)
-        constants = {name: value for name, value in used.items() if isinstance(value, PLAIN)}
-        parts[each.__qualname__] = f"{_text(each)}\n{sorted(constants.items())}"
-        waiting += [value for name, value in used.items() if name not in constants]
-    return hashlib.sha256("\n".join(parts[name] for name in sorted(parts)).encode()).hexdigest()
+    met, parts, links = [own], [], []
+    for each in met:  # which grows, in the order of names
+        constants, others = _used(each)
+        parts.append(f"{_text(each)}\n{sorted(constants.items())}")
+        met += [other for other in dict.fromkeys(others.values()) if other not in met]
+        links.append([(name, met.index(other)) for name, other in others.items()])
+    names = [each.__qualname__ for each in met]
+    if len(set(names)) < len(names):  # as functions that one function made: their names do not say who uses which
+        parts = [f"{part}\n{used}" for part, used in zip(parts, links, strict=True)]
+    else:
+        parts = [part for _, part in sorted(zip(names, parts, strict=True))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @cache
 def _text(own: Own) -> str:
     """From `class` or `def` to the end, as it was when first asked for: a file may change after it was imported."""
+    if isinstance(own, FunctionType) and own.__name__ == "<lambda>":
+        code = own.__code__
+        raise WorkbenchError(
+            f"the lambda of line {code.co_firstlineno} in {code.co_filename} has no name to find its source by: write "
+            "it with def."
+        )
     for function in _functions(own):
         code = function.__code__
         linecache.checkcache(code.co_filename)
@@ -63,15 +71,16 @@ def _functions(own: Own) -> Iterator[FunctionType]:
             yield function
 
 
-def _used(own: Own) -> dict[str, Any]:
-    """What a class or function names and its module defines: classes and functions, and constants."""
+def _used(own: Own) -> tuple[dict[str, Any], dict[str, Own]]:
+    """What a class or function names and its module defines: constants, and in order functions and classes."""
     found: dict[str, Any] = {}
     for function in _functions(own):
         known = function.__globals__ | _closure(function)
         found |= {name: _unwrapped(known[name]) for name in _names(function.__code__) if name in known}
     if isinstance(own, type):
         found |= {base.__qualname__: base for base in own.__bases__}
-    return {name: value for name, value in found.items() if isinstance(value, PLAIN) or _is_beside(value, own)}
+    constants = {name: value for name, value in found.items() if isinstance(value, PLAIN)}
+    return constants, {name: found[name] for name in sorted(found) if _is_beside(found[name], own)}
 
 
 def _is_beside(value: Any, own: Own) -> bool:

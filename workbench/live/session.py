@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from workbench.agents.base import TrainState
-from workbench.data.dataset import Dataset, Provenance
+from workbench.data.dataset import Dataset
 from workbench.errors import WorkbenchError
 from workbench.live.branch import Branch
 from workbench.live.interventions import (
@@ -81,7 +81,7 @@ class Record:
 
         Raises `WorkbenchError` when `data` is not the recorded data.
         """
-        check_data(self.spec, data)
+        self.spec.check_data(data.provenance)
         agent = self.spec.build_agent()
         state = init_seeds(agent, data.example(), self.spec.seeds)
         start, size = Settings.of(self.spec), self.spec.batch_size
@@ -97,19 +97,6 @@ class Record:
                 f"branch '{self.name}' was recorded elsewhere: it differs here in its last bits.", stacklevel=3
             )
         return branch
-
-
-def check_data(spec: RunSpec, data: Dataset) -> None:
-    """Raise `WorkbenchError` unless `data` is what the spec was trained on (its free text does not count)."""
-
-    def identity(each: Provenance) -> tuple[Any, ...]:
-        return each.kind, each.name, each.sha256, each.seed
-
-    if identity(spec.data) != identity(data.provenance):
-        raise WorkbenchError(
-            f"this was trained on {spec.data.kind} data '{spec.data.name}' (sha256 {spec.data.sha256}), not on "
-            f"{data.provenance.kind} data '{data.provenance.name}' (sha256 {data.provenance.sha256}): give its file."
-        )
 
 
 @dataclass(frozen=True)

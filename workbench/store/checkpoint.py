@@ -24,7 +24,11 @@ VERSION = 1
 
 
 class CheckpointError(WorkbenchError):
-    """A checkpoint that is damaged or belongs to something else."""
+    """A checkpoint that cannot be used as it is: it belongs to something else, or it is damaged."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint whose bytes are not those that were written: the one before it serves."""
 
 
 def _is_key(leaf: Any) -> bool:
@@ -78,7 +82,8 @@ def save_checkpoint(path: Path, state: PyTree, *, spec_hash: str, step: int) -> 
 def load_checkpoint(path: Path, like: PyTree, *, spec_hash: str | None = None) -> tuple[PyTree, int]:
     """Read a state shaped like `like` (abstract shapes suffice) and the step it was saved at.
 
-    Raises `CheckpointError` when the file is damaged, of another spec, or its arrays do not fit `like`.
+    Raises `DamagedCheckpointError` when the file is damaged, and `CheckpointError` when it is of another spec or format
+    or its arrays do not fit `like`.
     """
     header, payload = _read(path)
     if spec_hash is not None and header["spec_hash"] != spec_hash:
@@ -116,7 +121,9 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
     except (ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise CheckpointError(f"{path} is damaged ({len(content):,} bytes): delete it; the one before it will be used.")
+        raise DamagedCheckpointError(
+            f"{path} is damaged ({len(content):,} bytes): delete it; the one before it will be used."
+        )
     if header["version"] != VERSION:
         raise CheckpointError(f"{path} has format version {header['version']}, this program reads {VERSION}.")
     return header, payload

@@ -21,7 +21,7 @@ from workbench import __version__
 from workbench.errors import WorkbenchError
 from workbench.guards import full_disk_explained, only_one
 from workbench.paths import atomic_write, read_json, write_json
-from workbench.store.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from workbench.store.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from workbench.store.spec import RunSpec
 
 KEPT = 2
@@ -44,11 +44,22 @@ class RunFolder:
     def create(cls, root: Path, spec: RunSpec) -> "RunFolder":
         """The folder of a spec under `root`, made if it is new."""
         folder = cls(root / spec.hash)
-        (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)
-        if not (folder.path / "spec.json").exists():
-            write_json(folder.path / "spec.json", spec.to_json())
-        write_json(folder.path / "env.json", environment())
+        with folder._disk():
+            (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)
+            if not (folder.path / "spec.json").exists():
+                write_json(folder.path / "spec.json", spec.to_json())
         return folder
+
+    def note_environment(self) -> None:
+        """Write `env.json`: what trains the run from here on; for the holder of the lock."""
+        with self._disk():
+            write_json(self.path / "env.json", environment())
+
+    @property
+    def env(self) -> dict[str, Any]:
+        """The last environment that trained the run, empty before its training began."""
+        file = self.path / "env.json"
+        return read_json(file) if file.exists() else {}
 
     @property
     def spec(self) -> RunSpec:
@@ -64,7 +75,7 @@ class RunFolder:
         return self.done_file.exists()
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keep other processes from training this run; raises `WorkbenchError` when one already does."""
+        """Keep other processes from training this run; raises `BusyError` when one already does."""
         return only_one(self.path / ".lock", "training this run")
 
     def _disk(self) -> AbstractContextManager[None]:
@@ -81,7 +92,7 @@ class RunFolder:
         """Forget metrics and evaluations later than `step`, which will be made again."""
         if self.metrics_file.exists():
             rows = [row for row in self.metrics_rows() if row["step"] <= step]
-            with atomic_write(self.metrics_file) as file:
+            with self._disk(), atomic_write(self.metrics_file) as file:
                 file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
         evals = self.evals()
         if len(evals):
@@ -101,6 +112,12 @@ class RunFolder:
         """Every evaluated episode so far (empty when there is none)."""
         return pd.read_parquet(self.evals_file) if self.evals_file.exists() else pd.DataFrame(columns=EVAL_KEY)
 
+    def episodes(self, success_timing: str) -> dict[tuple[int, int, int, str], int]:
+        """Evaluated episodes whose success was judged so, by (step, m_inf, n, verifier), of all seeds."""
+        evals = self.evals()
+        judged = evals[evals["success_timing"] == success_timing]
+        return judged.groupby(["step", "m_inf", "n", "verifier"]).size().to_dict() if len(judged) else {}
+
     def add_evals(self, rows: pd.DataFrame) -> None:
         """Add evaluated episodes; those of the same step, seed, cell and number replace the former."""
         old = self.evals()
@@ -115,29 +132,45 @@ class RunFolder:
         """Checkpoint files, oldest first."""
         return sorted((self.path / "ckpt").glob("*.ckpt"))
 
+    @property
+    def owner(self) -> str:
+        """The hash in the headers of its checkpoints: the spec's, whatever the folder is called.
+
+        A run that was steered by hand has none of its own in the spec: there it is the folder's name.
+        """
+        steps = self.path / "interventions.jsonl"
+        steered = steps.exists() and steps.stat().st_size > 0
+        return self.path.name if steered else self.spec.hash
+
     def save(self, state: PyTree, step: int) -> Path:
         """Write a checkpoint and drop those older than the last `KEPT`."""
         path = self.path / "ckpt" / f"{step:010d}.ckpt"
         with self._disk():
-            save_checkpoint(path, state, spec_hash=self.path.name, step=step)
+            save_checkpoint(path, state, spec_hash=self.owner, step=step)
         for old in self.checkpoints()[:-KEPT]:
             old.unlink()
         return path
 
-    def load_latest(self, like: PyTree) -> tuple[PyTree, int] | None:
-        """The newest checkpoint that is whole, or None; damaged ones are set aside with the suffix `.damaged`."""
+    def load_latest(self, like: PyTree, *, set_aside: bool = False) -> tuple[PyTree, int] | None:
+        """The newest checkpoint that is whole, or None.
+
+        Damaged ones are passed over; `set_aside` gives them the suffix `.damaged`, for the process that trains the run.
+        Raises `CheckpointError` for one of another run, agent or format, which stays where it is.
+        """
         for path in reversed(self.checkpoints()):
             try:
-                return load_checkpoint(path, like, spec_hash=self.path.name)
-            except CheckpointError:
-                path.rename(path.with_suffix(".damaged"))
+                return load_checkpoint(path, like, spec_hash=self.owner)
+            except DamagedCheckpointError:
+                if set_aside:
+                    path.rename(path.with_suffix(".damaged"))
         return None
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the metrics table and, last of all, `DONE`."""
-        with self._disk(), atomic_write(self.metrics_table) as file:
-            pd.DataFrame(self.metrics_rows()).to_parquet(file)
-        write_json(self.done_file, summary)
+        with self._disk():
+            with atomic_write(self.metrics_table) as file:
+                pd.DataFrame(self.metrics_rows()).to_parquet(file)
+            write_json(self.done_file, summary)
 
 
 def environment() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.errors import WorkbenchError
-from workbench.paths import read_json, runs_dir
+from workbench.paths import runs_dir
 from workbench.store.folder import RunFolder
 from workbench.store.spec import RunSpec
 
@@ -28,9 +28,9 @@ class RunRecord:
 def find_run(name: str, root: Path | None = None) -> RunFolder:
     """A run folder from its path, its hash, or the beginning of it; raises `WorkbenchError` with what there is."""
     if (Path(name) / "spec.json").exists():
-        return RunFolder(Path(name))
+        return RunFolder(Path(name).resolve())
     root = root or runs_dir()
-    found = sorted(path.parent for path in root.glob(f"{name}*/spec.json"))
+    found = sorted(file.parent for file in root.glob("*/spec.json") if file.parent.name.startswith(name))
     if len(found) == 1:
         return RunFolder(found[0])
     if found:
@@ -45,7 +45,7 @@ def read_run(folder: RunFolder) -> RunRecord:
     return RunRecord(
         path=folder.path,
         spec=folder.spec,
-        env=read_json(folder.path / "env.json"),
+        env=folder.env,
         metrics=pd.DataFrame(folder.metrics_rows()),
         evals=folder.evals(),
         checkpoints=tuple(folder.checkpoints()),
@@ -57,27 +57,15 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
     """One row a run: hash, task, agent, preset, seeds, steps, done, step reached, best success and its cell.
 
     `where` is a DuckDB condition on those columns, such as `agent = 'sorl' and success > 0.5`. Success is the mean over
-    episodes and seeds of the last evaluated step's best cell. Raises `WorkbenchError` for a condition DuckDB refuses.
+    episodes and seeds of the last evaluated step's best cell, of those judged after the action where there are any.
+    Raises `WorkbenchError` for a condition DuckDB refuses.
     """
     import duckdb
 
     root = root or runs_dir()
     rows = [_row(RunFolder(file.parent)) for file in sorted(root.glob("*/spec.json"))]
     runs = pd.DataFrame(rows, columns=list(_row_columns()))
-    if any(root.glob("*/evals.parquet")):
-        query = """
-            select * from (
-                select regexp_extract(filename, '([^/]+)/evals.parquet$', 1) as hash, step as eval_step, m_inf, n,
-                       avg(success::int) as success, count(*) as episodes
-                from read_parquet(?, filename = true, union_by_name = true)
-                group by filename, step, m_inf, n
-            )
-            qualify row_number() over (partition by hash order by eval_step desc, success desc, n, m_inf) = 1
-        """
-        best = duckdb.execute(query, [str(root / "*" / "evals.parquet")]).df()
-        runs = runs.merge(best, on="hash", how="left")
-    else:
-        runs = runs.assign(eval_step=None, m_inf=None, n=None, success=None, episodes=None)
+    runs = runs.merge(_best_cells(root), on="hash", how="left")
     try:
         return (
             duckdb.execute(f"select * from runs where {where} order by task, agent, preset, hash").df().convert_dtypes()
@@ -87,6 +75,30 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
         raise WorkbenchError(
             f'DuckDB cannot filter by "{where}" ({message}): use the columns {", ".join(runs)}.'
         ) from error
+
+
+BEST = """
+    select * from (
+        select regexp_extract(filename, '([^/]+)/evals.parquet$', 1) as hash, step as eval_step, m_inf, n, verifier,
+               success_timing, avg(success::int) as success, count(*) as episodes
+        from read_parquet(?, filename = true, union_by_name = true)
+        group by filename, step, m_inf, n, verifier, success_timing
+    )
+    qualify row_number() over (
+        partition by hash
+        order by eval_step desc, success_timing = 'post' desc, success desc, n, m_inf, verifier
+    ) = 1
+"""
+"""The best cell of every run; episodes of another verifier, or judged at another time, are another cell's."""
+
+
+def _best_cells(root: Path) -> pd.DataFrame:
+    import duckdb
+
+    if not any(root.glob("*/evals.parquet")):
+        columns = ("hash", "eval_step", "m_inf", "n", "verifier", "success_timing", "success", "episodes")
+        return pd.DataFrame(columns=list(columns))
+    return duckdb.execute(BEST, [str(root / "*" / "evals.parquet")]).df()
 
 
 def _row_columns() -> tuple[str, ...]:

@@ -4,7 +4,9 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import equinox as eqx
@@ -59,6 +61,14 @@ class RunSpec:
         value["data"].pop("detail")
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
+    def check_data(self, data: Provenance) -> None:
+        """Raise `WorkbenchError` unless `data` is what the spec says; the free text does not count."""
+        if dataclasses.replace(data, detail="") != dataclasses.replace(self.data, detail=""):
+            raise WorkbenchError(
+                f"run {self.hash} is of {_words(self.data)}, not of {_words(data)}: give it that data, or make a new "
+                "run of this one."
+            )
+
     def build_agent(self) -> AbstractAgent:
         """The agent this spec describes.
 
@@ -88,8 +98,8 @@ def make_spec(
 
     Loss terms of a user's own are a setting of SORL, `{"terms": ("name",)}`, and each a weight under its name.
 
-    Raises `WorkbenchError` for a field that does not exist, a weight that the agent does not use, no seeds, or a weight
-    list that is not one a seed.
+    Raises `WorkbenchError` for a field that does not exist, a weight that the agent does not use or that is no number,
+    no seeds, or a weight list that is not one a seed.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise WorkbenchError(f"seeds must be one or more different numbers, not {list(seeds)}.")
@@ -100,25 +110,28 @@ def make_spec(
     changes = _changes(chosen.agent, settings or {})
     built = _from_fields(chosen.agent, changes)
     own_weights = {name: _default_weight(chosen, name) for name in built.knobs}
-    for name, value in (weights or {}).items():
+    for name in weights or {}:
         if name in chosen.weights and name not in own_weights:
             knobs = ", ".join(own_weights)
             raise WorkbenchError(f"agent '{agent}' has no loss weight '{name}': its knobs are {knobs}.")
-        _check_range(name, value)
-        if isinstance(value, list | tuple) and len(value) != len(seeds):
-            raise WorkbenchError(f"a weight given as a list needs one value a seed: {len(seeds)}, not {len(value)}.")
+    _check_names("loss weight", weights or {}, own_weights)
     return RunSpec(
         task=task,
         agent=agent,
         preset=preset_name,
         settings=_to_fields(chosen.agent) | changes,
-        weights=_override(own_weights, weights or {}, "loss weight"),
+        weights=own_weights | {name: _weight(name, value, len(seeds)) for name, value in (weights or {}).items()},
         batch_size=chosen.batch_size if batch_size is None else batch_size,
         seeds=tuple(seeds),
         steps=steps,
         data=data,
         code=sources(agent, built),
     )
+
+
+def _words(data: Provenance) -> str:
+    seed = "" if data.seed is None else f", seed {data.seed}"
+    return f"{data.kind} data '{data.name}' (sha256 {data.sha256}{seed})"
 
 
 def _fields(module: Any) -> tuple[dataclasses.Field, ...]:
@@ -129,11 +142,22 @@ RANGES = {"gamma": (0.0, 1.0), "tau": (0.0, 1.0), "lr": (0.0, math.inf)}
 """Closed ranges of the rates; the weights of the losses may be any number."""
 
 
-def _check_range(name: str, value: Any) -> None:
-    low, high = RANGES.get(name, (-math.inf, math.inf))
-    for number in value if isinstance(value, list | tuple) else [value]:
-        if not low <= number <= high:
-            raise WorkbenchError(f"{name} must lie between {low:g} and {high:g}, not {number:g}.")
+def _weight(name: str, value: Any, seeds: int) -> float | list[float]:
+    """A weight as it is recorded: a float, so that 10 and 10.0 are the same run, or a list of one a seed."""
+    if isinstance(value, list | tuple):
+        if len(value) != seeds:
+            raise WorkbenchError(f"a weight given as a list needs one value a seed: {seeds}, not {len(value)}.")
+        return [_number(name, each) for each in value]
+    return _number(name, value)
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise WorkbenchError(f"{name} must be a number, or a list of one a seed, not {value!r}.")
+    number, (low, high) = float(value), RANGES.get(name, (-math.inf, math.inf))
+    if not low <= number <= high:
+        raise WorkbenchError(f"{name} must lie between {low:g} and {high:g}, not {number:g}.")
+    return number
 
 
 def _default_weight(chosen: Preset, name: str) -> float:
@@ -146,21 +170,32 @@ def _shortest(value: Array) -> float:
     return float(str(np.float32(value)))
 
 
-def _override(own: dict[str, Any], changes: dict[str, Any], what: str) -> dict[str, Any]:
-    for name in changes:
-        if name not in own:
-            raise UnknownNameError(what, name, own)
-    return own | changes
+def _check_names(what: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(what, name, known)
 
 
 def _changes(module: eqx.Module, settings: dict[str, Any]) -> dict[str, Any]:
     """`settings` as they are recorded; those of optional fields that change nothing are left out."""
+    _check_settings(module, settings)
     fields = {field.name: field for field in _fields(module)}
-    for name in settings:
-        if name not in fields:
-            raise UnknownNameError("agent setting", name, fields)
     plain = {name: _plain(value) for name, value in _with_tuples(settings).items()}
     return {name: value for name, value in plain.items() if not _is_left_out(fields[name], value)}
+
+
+def _check_settings(module: eqx.Module, settings: dict[str, Any], prefix: str = "") -> None:
+    """Raise for settings that are no fields of a module, or of a module in it."""
+    known = [f"{prefix}{field.name}" for field in _fields(module)]
+    for name, value in settings.items():
+        _check_names("agent setting", [f"{prefix}{name}"], known)
+        inner = getattr(module, name)
+        nested = isinstance(inner, eqx.Module)
+        if nested and isinstance(value, dict):
+            _check_settings(inner, value, f"{prefix}{name}.")
+        elif nested != isinstance(value, dict | eqx.Module):
+            wanted = f"a table such as {_to_fields(inner)}" if nested else f"a value such as {inner!r}"
+            raise WorkbenchError(f"agent setting '{prefix}{name}' must be {wanted}, not {value!r}.")
 
 
 def _to_fields(module: eqx.Module) -> dict[str, Any]:

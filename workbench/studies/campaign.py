@@ -1,6 +1,6 @@
 """Training runs and evaluations behind the figures of a real task: SORL, small, on regenerated cube-single."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -17,6 +17,7 @@ from workbench.paths import runs_dir
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec, make_spec
+from workbench.sweeps.ledger import reached
 
 DATASET = "cube-single-play-v0"
 TASK = "cube-single-play-singletask-task2-v0"
@@ -123,7 +124,7 @@ def _cells_of(record: RunRecord) -> pd.DataFrame:
     return success_cells(record, {"m_disc": spec.settings["m_disc"], "m_btt": spec.settings["m_btt"]} | _weights(spec))
 
 
-def success_cells(record: RunRecord, settings: Mapping[str, float] = {}) -> pd.DataFrame:
+def success_cells(record: RunRecord, settings: Mapping[str, int | float] = {}) -> pd.DataFrame:
     """One row a seed, checkpoint and inference budget of a run, with `settings` among what the rows have in common."""
     spec = record.spec
     keys = ["seed", "step", "m_inf", "n", "verifier", "success_timing"]
@@ -148,11 +149,10 @@ def inference_compute(smoke: bool = False) -> dict[str, pd.DataFrame]:
     grid_cells = grid(scale.m_inf, scale.n)
     records = [run(scale, spec_of(scale, seed), grid_cells, curve=True) for seed in scale.seeds]
     every = cells(records)
-    at_common = (every["m_inf"] == COMMON.m_inf) & (every["n"] == COMMON.n)
     metrics = pd.concat([record.metrics.assign(hash=record.path.name) for record in records], ignore_index=True)
     return {
-        "test_time": _at(every, scale.steps, grid_cells),
-        "learning_success": every.loc[at_common],
+        "test_time": asked_for(every, [scale.steps], grid_cells),
+        "learning_success": asked_for(every, set(every["step"]), [COMMON]),
         "learning": metrics,
     }
 
@@ -163,14 +163,14 @@ def backpropagation(smoke: bool = False) -> dict[str, pd.DataFrame]:
     budgets = grid(scale.m_inf, (1, 4))
     chosen = [spec_of(scale, seed, m_btt=m_btt) for m_btt in scale.m_btt for seed in scale.seeds[:2]]
     table = cells([run(scale, spec, budgets) for spec in chosen])
-    return {"backpropagation": _at(table, scale.steps, budgets)}
+    return {"backpropagation": asked_for(table, [scale.steps], budgets)}
 
 
 def loss_weights(smoke: bool = False) -> dict[str, pd.DataFrame]:
     """Sensitivity: each of the three loss weights alone times a tenth and ten, beside the preset; one seed.
 
     `loss_weights` holds cells; `loss_weights_diverged` the runs that stopped being finite, with the last update they
-    reported.
+    reported, or 0.
     """
     scale = Scale.of(smoke)
     budgets = (Cell(1, 1), Cell(4, 1), Cell(4, 4))
@@ -180,11 +180,11 @@ def loss_weights(smoke: bool = False) -> dict[str, pd.DataFrame]:
         try:
             records.append(run(scale, spec, budgets))
         except DivergedError:
-            reached = RunFolder(runs_dir() / spec.hash).metrics_rows()[-1]["step"]
-            lost.append({"hash": spec.hash, **_weights(spec), "seed": spec.seeds[0], "step": reached})
+            step = reached(RunFolder(runs_dir() / spec.hash))
+            lost.append({"hash": spec.hash, **_weights(spec), "seed": spec.seeds[0], "step": step})
     columns = ["hash", "w_ql", "w_fm", "w_sc", "seed", "step"]
     return {
-        "loss_weights": _at(cells(records), scale.steps, budgets),
+        "loss_weights": asked_for(cells(records), [scale.steps], budgets),
         "loss_weights_diverged": pd.DataFrame(lost, columns=columns),
     }
 
@@ -193,7 +193,10 @@ def _weights(spec: RunSpec) -> dict[str, float]:
     return {f"w_{name}": spec.weights[name] for name in ("ql", "fm", "sc")}
 
 
-def _at(table: pd.DataFrame, step: int, budgets: Sequence[Cell]) -> pd.DataFrame:
-    wanted = {(cell.m_inf, cell.n, cell.verifier) for cell in budgets}
-    found = [tuple(row) in wanted for row in table[["m_inf", "n", "verifier"]].itertuples(index=False, name=None)]
-    return table.loc[np.array(found) & (table["step"] == step)]
+def asked_for(
+    table: pd.DataFrame, steps: Collection[int], budgets: Sequence[Cell], success_timing: str = "post"
+) -> pd.DataFrame:
+    """The rows of `success_cells` at some updates and budgets: a run's folder may hold other evaluations of it too."""
+    wanted = {(step, cell.m_inf, cell.n, cell.verifier, success_timing) for step in steps for cell in budgets}
+    keys = table[["step", "m_inf", "n", "verifier", "success_timing"]]
+    return table.loc[np.array([row in wanted for row in keys.itertuples(index=False, name=None)], bool)]

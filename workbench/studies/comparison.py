@@ -8,9 +8,9 @@ import pandas as pd
 
 from workbench.errors import WorkbenchError
 from workbench.store.query import RunRecord, read_run
-from workbench.studies.campaign import DATASET, Scale, make_data, success_cells
+from workbench.studies.campaign import DATASET, Scale, asked_for, make_data, success_cells
 from workbench.sweeps.engine import run_sweep, serial
-from workbench.sweeps.plan import plan
+from workbench.sweeps.plan import Job, plan
 from workbench.sweeps.spec import AgentPart, SweepSpec, read_sweep
 
 SWEEP = "cube_single_small"
@@ -31,7 +31,7 @@ def agents(smoke: bool = False) -> dict[str, pd.DataFrame]:
         raise WorkbenchError(f"{len(failed)} of {len(jobs)} runs failed, the first with: {failed[0].error}")
     records = [read_run(job.folder) for job in jobs]
     return {
-        "agents": pd.concat([success_cells(record) for record in records], ignore_index=True),
+        "agents": pd.concat(map(_success, jobs, records), ignore_index=True),
         "agents_time": pd.DataFrame([_time(record) for record in records]),
     }
 
@@ -44,6 +44,11 @@ def _small(sweep: SweepSpec, scale: Scale) -> SweepSpec:
 
     few = tuple(small(part) for part in sweep.agents if part.name in ("sorl", "bc"))
     return replace(sweep, agents=few, seeds=scale.seeds, log_every=1)
+
+
+def _success(job: Job, record: RunRecord) -> pd.DataFrame:
+    """What the sweep evaluates of a run, whatever else its folder holds."""
+    return asked_for(success_cells(record), job.scored, job.cells, job.evaluation.success_timing)
 
 
 def _time(record: RunRecord) -> dict[str, str | int | float]:

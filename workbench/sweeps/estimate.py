@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from workbench.data.catalogue import has_environment, parse_task
@@ -10,7 +11,7 @@ from workbench.data.load import environment_of
 from workbench.store.spec import RunSpec
 from workbench.sweeps import probe
 from workbench.sweeps.ledger import missing_steps, reached
-from workbench.sweeps.plan import Job, loaded
+from workbench.sweeps.plan import NO_DATA, Job, loaded
 from workbench.tasks import TASKS
 
 Shape: TypeAlias = tuple[int, int]
@@ -19,14 +20,17 @@ Shape: TypeAlias = tuple[int, int]
 HOUR, GIGABYTE = 3600.0, 1e9
 
 
-def shape_of(task: str, job: Job | None = None) -> Shape:
-    """Widths of a task; known for OGBench and D4RL, read from the data of others."""
+def shape_of(task: str, path: Path | None) -> Shape | None:
+    """Widths of a task; known for OGBench and D4RL, read from the data of others, None where there is none."""
     if task in TASKS:
         return TASKS[task].obs, TASKS[task].act
     if has_environment(task):
         info, _ = parse_task(task)
         return info.obs, info.act
-    data = loaded(task, job.data if job else None)[0]
+    try:
+        data = loaded(task, path)[0]
+    except NO_DATA:
+        return None
     return data.obs, data.act
 
 
@@ -71,11 +75,12 @@ class Probes:
             lambda: probe.steps_per_second(job.spec.task, seconds=self.seconds, workers=workers),
         )
 
-    def pack(self, spec: RunSpec) -> int:
-        """The best pack for what is left of a spec's seeds."""
-        if len(spec.seeds) == 1:
+    def pack(self, spec: RunSpec, path: Path | None) -> int:
+        """The best pack for what is left of a spec's seeds; 1 where there is no data to tell the widths."""
+        found = shape_of(spec.task, path) if len(spec.seeds) > 1 else None
+        if found is None:
             return 1
-        shape = self._shape(spec, shape_of(spec.task))
+        shape = self._shape(spec, found)
         what = f"packs of up to {len(spec.seeds)} seeds of {spec.agent} {spec.preset}"
         key = ("pack", *_kind(spec), shape)
         return int(self._rate(key, what, lambda: probe.best_pack(spec, *shape, seconds=self.seconds)))
@@ -112,12 +117,13 @@ def estimate(job: Job, probes: Probes) -> Estimate:
     """Estimate what is left of a run, one run at a time on this machine.
 
     Training is updates over their measured rate. Evaluation assumes that every episode lasts to its limit, and that
-    stepping and deciding take turns, so it is an upper limit. Not counted: compilation, loading data.
+    stepping and deciding take turns, so it is an upper limit. Not counted: compilation, loading data, and runs of which
+    nothing can be measured, since only data that is not there would tell their widths.
     """
     trained, missing = job.folder.done, missing_steps(job)
-    shape = shape_of(job.spec.task, job)
-    if trained and not missing:
-        return Estimate(job, True, 0.0, 0.0, 0, None)
+    shape, done = shape_of(job.spec.task, job.data), trained and not missing
+    if done or shape is None:
+        return Estimate(job, done, 0.0, 0.0, 0, None)
     size = 0 if trained else probe.checkpoint_bytes(job.spec, *shape)
     updates = 0 if trained else job.spec.steps - reached(job.folder)
     speed = None if trained else probes.updates(job.spec, shape)
@@ -145,8 +151,9 @@ def summary(jobs: Sequence[Job], probes: Probes) -> list[dict[str, Any]]:
 
 def _commonest_shape_first(jobs: Sequence[Job]) -> list[Job]:
     """So that a probe of one shape is of the shape that most runs have."""
-    counts = Counter(shape_of(job.spec.task, job) for job in jobs)
-    return sorted(jobs, key=lambda job: -counts[shape_of(job.spec.task, job)])
+    shapes = [shape_of(job.spec.task, job.data) for job in jobs]
+    counts = Counter(shapes)
+    return [job for job, _ in sorted(zip(jobs, shapes, strict=True), key=lambda each: -counts[each[1]])]
 
 
 def _row(name: str, found: Sequence[Estimate]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,37 +52,38 @@ def keep_scored(folder: RunFolder, scored: Iterable[int]) -> None:
         kept.hardlink_to(newest)
 
 
-def to_evaluate(job: Job) -> list[ScoredCheckpoint]:
-    """The scored checkpoints of a trained run that lack episodes.
+def to_evaluate(job: Job) -> Iterator[ScoredCheckpoint]:
+    """The scored checkpoints of a trained run that lack episodes, one after another.
 
-    Raises `WorkbenchError` for one that is not there: the run was trained outside of this sweep.
+    Raises `WorkbenchError` after the last of them where others are not there any more.
     """
     folder = job.folder
     files = {int(file.stem): file for file in [*(folder.path / "scored").glob("*.ckpt"), *folder.checkpoints()]}
     missing = missing_steps(job)
-    absent = [step for step in missing if step not in files]
+    yield from (ScoredCheckpoint(folder.path, files[step]) for step in missing if step in files)
+    absent = [f"{step:,}" for step in missing if step not in files]
     if absent:
         raise WorkbenchError(
-            f"run {folder.path.name} has no checkpoint of update {absent[0]:,} any more, which the sweep scores: it "
-            "was trained outside of the sweep, so score its last update alone, or move it away."
+            f"run {folder.path.name} has no checkpoint any more of update {', '.join(absent)}, which the sweep scores: "
+            "it was dropped after its evaluation, or was never kept because the run was trained outside of the sweep; "
+            "score its last update alone, or move the run away to train it anew."
         )
-    return [ScoredCheckpoint(folder.path, files[step]) for step in missing]
 
 
 def missing_steps(job: Job) -> list[int]:
     """Scored updates at which some budget has too few episodes."""
     file = job.folder.evals_file
-    counts = _episodes(file, file.stat().st_mtime_ns) if file.exists() else {}
+    timing = job.evaluation.success_timing
+    counts = _episodes(file, timing, file.stat().st_mtime_ns) if file.exists() else {}
     wanted = job.evaluation.episodes * len(job.spec.seeds)
     cells = [(cell.m_inf, cell.n, cell.verifier) for cell in job.cells]
     return [step for step in job.scored if any(counts.get((step, *cell), 0) < wanted for cell in cells)]
 
 
 @lru_cache(maxsize=10_000)
-def _episodes(file: Path, _: int) -> dict[tuple, int]:
-    """Episodes by (step, m_inf, n, verifier), read again when the file changes."""
-    evals = RunFolder(file.parent).evals()
-    return evals.groupby(["step", "m_inf", "n", "verifier"]).size().to_dict() if len(evals) else {}
+def _episodes(file: Path, success_timing: str, _: int) -> dict[tuple, int]:
+    """Episodes of a run, read again when the file changes."""
+    return RunFolder(file.parent).episodes(success_timing)
 
 
 def is_finished(job: Job) -> bool:
@@ -110,17 +111,23 @@ def note_failure(job: Job, text: str | None) -> None:
 def status(job: Job) -> Status:
     """Where a run stands, from its folder alone."""
     folder = job.folder
-    failed = folder.path / FAILED
-    if failed.exists():
-        return Status(job, "failed", reached(folder), error=failed.read_text())
-    if job.problem:
-        return Status(job, "failed", 0, error=job.problem)
-    if not (folder.path / "spec.json").exists():
-        return Status(job, "waiting", 0)
+    if is_finished(job):
+        return Status(job, "finished", job.spec.steps, _age(folder))
+    error = _failure(folder) or job.problem
+    if error:
+        return Status(job, "failed", reached(folder), error=error)
     if folder.done:
-        return Status(job, "evaluating" if missing_steps(job) else "finished", job.spec.steps, _age(folder))
+        return Status(job, "evaluating", job.spec.steps, _age(folder))
     step = reached(folder)
     return Status(job, "training" if step else "waiting", step, _age(folder))
+
+
+def _failure(folder: RunFolder) -> str:
+    """What `FAILED` says, if it is there: the next attempt may remove it at any moment."""
+    try:
+        return (folder.path / FAILED).read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def reached(folder: RunFolder) -> int:

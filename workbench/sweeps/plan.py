@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from workbench.agents.protocol import protocol
 from workbench.data.catalogue import has_environment, parse_task
 from workbench.data.dataset import Dataset, Provenance
 from workbench.data.load import environment_of, load_data
 from workbench.data.ogbench_files import locate, recorded_provenance
-from workbench.errors import DatasetError, WorkbenchError
+from workbench.errors import DatasetError, MissingExtraError, WorkbenchError
 from workbench.evaluate.cell import Cell, grid
 from workbench.experiments import Schedule
 from workbench.paths import runs_dir
@@ -20,14 +20,18 @@ from workbench.store.folder import RunFolder
 from workbench.store.spec import RunSpec, make_spec
 from workbench.sweeps.spec import AgentPart, Evaluation, SweepSpec
 
-ChoosePack = Callable[[RunSpec], int]
-"""How many seeds to train together, of a spec that holds all that are left."""
+ChoosePack = Callable[[RunSpec, Path | None], int]
+"""How many seeds to train together, of a spec that holds all that are left, with this training file."""
+
+NO_DATA = (DatasetError, MissingExtraError)
+"""Errors that leave one task of a sweep without data; the others go on."""
 
 
 @dataclass(frozen=True)
 class Job:
     """One run of a sweep: what is trained, with which file, and how it is evaluated after `scored` updates.
 
+    `data` is the training file that the spec was made from, None where there is only one place to look for it.
     `variant` names what tells it from the agent's other runs on the task, besides the seeds. `problem` is what keeps it
     from being trained at all, such as data that is not on disk.
     """
@@ -66,17 +70,30 @@ def loaded(task: str, path: Path | None) -> tuple[Dataset, Dataset]:
     return load_data(task, path)
 
 
-def provenance_of(task: str, path: Path | None) -> Provenance:
-    """What a run's spec records of its data, for OGBench files without reading them; raises `DatasetError`."""
-    if not has_environment(task):
-        return loaded(task, path)[0].provenance
-    info, _ = parse_task(task)
-    if path is not None and not path.is_file():
-        raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
-    return recorded_provenance(path or locate(info.name), info)
+class _Found(NamedTuple):
+    """A task's training file, what specs record of it, and why it cannot be used, if so."""
+
+    path: Path | None
+    provenance: Provenance
+    problem: str = ""
 
 
-def one_seed(spec: RunSpec) -> int:
+def _data_of(sweep: SweepSpec, task: str) -> _Found:
+    """Look for a task's data, once for all its runs; files of OGBench are not read."""
+    path = sweep.data.get(task)
+    try:
+        if not has_environment(task):
+            return _Found(path, loaded(task, path)[0].provenance)
+        info, _ = parse_task(task)
+        path = (path or sweep.data.get(info.name) or locate(info.name)).absolute()
+        if not path.is_file():
+            raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
+        return _Found(path, recorded_provenance(path, info))
+    except NO_DATA as error:
+        return _Found(path, Provenance("missing", task), str(error))
+
+
+def one_seed(spec: RunSpec, path: Path | None) -> int:
     """The choice of no packing."""
     return 1
 
@@ -93,31 +110,24 @@ def plan(sweep: SweepSpec, root: Path | None = None, choose_pack: ChoosePack = o
     return [
         job
         for task in sweep.tasks
+        for found in [_data_of(sweep, task)]
         for part in sweep.agents
-        for job in _jobs(sweep, part, task, root, known, choose_pack)
+        for job in _jobs(sweep, part, task, found, root, known, choose_pack)
     ]
 
 
 def _jobs(
-    sweep: SweepSpec, part: AgentPart, task: str, root: Path, known: dict, choose_pack: ChoosePack
+    sweep: SweepSpec, part: AgentPart, task: str, found: _Found, root: Path, known: dict, choose_pack: ChoosePack
 ) -> Iterator[Job]:
-    path = sweep.data.get(task)
-    problem = ""
     try:
-        if has_environment(task):
-            path = path or sweep.data.get(parse_task(task)[0].name)
-        data = provenance_of(task, path)
-    except DatasetError as error:
-        data, problem = Provenance("missing", task), str(error)
-    try:
-        specs = _specs(sweep, part, task, data)
+        specs = _specs(sweep, part, task, found.provenance)
         scored, cells = _scored(part, next(iter(specs.values()))), _cells(part, task)
     except WorkbenchError as error:
         raise WorkbenchError(f"sweep {sweep.file}, agent '{part.name}' on {task}: {error}") from error
     schedule = Schedule(sweep.log_every, sweep.save_every)
     for variant, spec in specs.items():
-        for packed in _packed(spec, sweep.pack, known, choose_pack):
-            yield Job(packed, root, path, cells, scored, part.evaluation, schedule, variant, problem)
+        for packed in _packed(spec, sweep.pack, known, lambda spec: choose_pack(spec, found.path)):
+            yield Job(packed, root, found.path, cells, scored, part.evaluation, schedule, variant, found.problem)
 
 
 def _specs(sweep: SweepSpec, part: AgentPart, task: str, data: Provenance) -> dict[str, RunSpec]:
@@ -165,7 +175,7 @@ def _cells(part: AgentPart, task: str) -> tuple[Cell, ...]:
     return grid(m_inf, given.n or (own.n,), given.verifier or own.verifier)
 
 
-def _packed(spec: RunSpec, pack: Any, known: dict, choose_pack: ChoosePack) -> Iterator[RunSpec]:
+def _packed(spec: RunSpec, pack: Any, known: dict, choose: Callable[[RunSpec], int]) -> Iterator[RunSpec]:
     """The spec cut into runs: first those that exist, then packs of what is left."""
     left = list(spec.seeds)
     for seeds in known.get(_family(spec), ()):
@@ -173,7 +183,7 @@ def _packed(spec: RunSpec, pack: Any, known: dict, choose_pack: ChoosePack) -> I
             left = [seed for seed in left if seed not in seeds]
             yield replace(spec, seeds=seeds)
     if left:
-        size = pack if pack != "auto" else choose_pack(replace(spec, seeds=tuple(left)))
+        size = pack if pack != "auto" else choose(replace(spec, seeds=tuple(left)))
         for first in range(0, len(left), size):
             yield replace(spec, seeds=tuple(left[first : first + size]))
 

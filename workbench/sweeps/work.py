@@ -3,7 +3,7 @@
 import math
 import traceback
 
-from workbench.errors import WorkbenchError, told
+from workbench.errors import BusyError, WorkbenchError, told
 from workbench.experiments import Schedule, evaluate_missing, train_run
 from workbench.sweeps.ledger import keep_scored, note_failure, tidy, to_evaluate
 from workbench.sweeps.plan import Job, loaded
@@ -32,7 +32,8 @@ def train(job: Job, *, progress: bool = False) -> None:
 def evaluate(job: Job, *, progress: bool = False) -> None:
     """Evaluate the scored checkpoints of a trained run that are not yet, then drop all but the last.
 
-    Raises `WorkbenchError` where another process does, and what `to_evaluate` and `evaluate_missing` raise.
+    Raises `WorkbenchError` where another process does, what `evaluate_missing` raises, and, after all that can be
+    evaluated, what `to_evaluate` does.
     """
     with job.folder.lock():
         for checkpoint in to_evaluate(job):
@@ -55,17 +56,20 @@ PARTS = {"train": train, "evaluate": evaluate}
 def attempt(job: Job, part: str, *, progress: bool = False) -> str | None:
     """Do one part of a run, if it is not done yet; returns what went wrong in one line, or None.
 
-    What went wrong also stands in the folder's `FAILED`, with its traceback where it is a bug. Only a request to stop
-    is raised, as `Interrupted`.
+    What went wrong also stands in the folder's `FAILED`, with its traceback where it is a bug, and not where another
+    process is at the run. Only a request to stop is raised, as `Interrupted`.
     """
     note_failure(job, None)
     if part == "train" and job.folder.done:
         return None
     try:
         PARTS[part](job, progress=progress)
+    except BusyError as error:
+        return sentence(error)
     except Exception as error:
         note_failure(job, told(error))
         return sentence(error)
+    note_failure(job, None)  # of another process, which failed before this one had the lock
     return None
 
 
