@@ -7,13 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.plots.samples import LEVELS, reward_contours
+from workbench.plots.sensitivity import SYMBOLS
 from workbench.plots.style import GREY, agent_style, counted, display_name, in_order, styled
 
 DATA = "data"
 COLUMNS = 6
 
 
-@styled(2.9)
+@styled(3.2)
 def agents_on_a_mixture(scores: pd.DataFrame, samples: pd.DataFrame, reward: pd.DataFrame) -> Figure:
     """Actions of every agent on eight Gaussians of which one is rewarded, a panel an agent, the data first.
 
@@ -52,7 +53,7 @@ def _panel(axes: Axes, name: str, own: pd.DataFrame, drawn: pd.DataFrame) -> Non
     candidates = f", $N$ = {budget['n']}" if budget["n"] > 1 else ""
     title = f"{name if name == DATA else display_name(name)}{steps}{candidates}"
     reward, outside = own["reward"].to_numpy(float), 100 * own["outside"].to_numpy(float)
-    axes.set_title(f"{title}\n{_range(reward)} · {_range(outside, '.0f')} %", fontsize="x-small")
+    axes.set_title(f"{title}\n{_range(reward)}\n{_range(outside, '.0f')} %", fontsize="x-small")
 
 
 def _range(values: Float[np.ndarray, " seed"], form: str = ".2f") -> str:
@@ -64,7 +65,7 @@ def _range(values: Float[np.ndarray, " seed"], form: str = ".2f") -> str:
 def _note(scores: pd.DataFrame) -> str:
     seeds, first = len(set(scores.loc[scores["agent"] != DATA, "seed"])), scores.iloc[0]
     return (
-        f"Agents (small, width reduced) after {first['steps']:,} updates on eight Gaussians; rings: reward "
-        f"{', '.join(map(str, LEVELS))}.\nUnder each name: mean reward · share of {first['draws']:,} actions outside "
-        f"every mode; means [ranges] of {counted(seeds, 'seed')}, dots: the first."
+        f"Agents (small, width reduced; SORL with {SYMBOLS['w_ql']} = {first['w_ql']:g}) after {first['steps']:,} updates "
+        f"on eight Gaussians; rings: reward {', '.join(map(str, LEVELS))}.\nUnder each name: mean reward, and the share "
+        f"of {first['draws']:,} actions outside every mode; means [ranges] of {counted(seeds, 'seed')}, dots: the first."
     )

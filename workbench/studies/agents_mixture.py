@@ -24,6 +24,8 @@ TOY = "eight_gaussians"
 X = jnp.zeros(1)
 DATA = "data"
 GRID = 41
+Q_WEIGHT = 30.0
+"""w_ql of SORL, thirty times that of the preset, at which it stays with the data."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,8 @@ def agents_mixture(smoke: bool = False) -> dict[str, pd.DataFrame]:
     - `agents_mixture_samples`: `a_1`, `a_2` of actions of the first seed, by agent and budget.
     - `agents_mixture_reward`: `reward` on an even grid of actions.
 
-    Budgets are those of `agents.protocol`; SORL also acts in as many steps as its Q loss reaches.
+    Budgets are those of `agents.protocol`; SORL also acts in as many steps as its Q loss reaches. Its w_ql is
+    `Q_WEIGHT`, which the tables say as `w_ql`; the other agents have their presets' weights.
     """
     size = SMOKE if smoke else FULL
     problem = toy(TOY)
@@ -61,15 +64,17 @@ def agents_mixture(smoke: bool = False) -> dict[str, pd.DataFrame]:
     samples = [_points({"agent": DATA, "m_inf": 0, "n": 0}, behaviour[: size.shown])]
     for name in PRESETS:
         chosen = preset(name, "small", "toy")
-        agent = dataclasses.replace(chosen.agent, **size.network)
+        agent, weights = dataclasses.replace(chosen.agent, **size.network), chosen.weights
+        if isinstance(agent, SORL):
+            weights = dataclasses.replace(weights, ql=jnp.asarray(Q_WEIGHT))
         state = init_seeds(agent, data.example(), size.seeds)
-        state, _ = train_chunk(agent, data, chosen.weights, state, size.steps, chosen.batch_size)
+        state, _ = train_chunk(agent, data, weights, state, size.steps, chosen.batch_size)
         for cell in _budgets(name, agent):
             actions = _act(agent, state, cell, size.draws)
             fixed = {"agent": name, "m_inf": cell.m_inf, "n": cell.n}
             rows += [fixed | {"seed": s} | _scores(problem, a) for s, a in zip(size.seeds, actions, strict=True)]
             samples.append(_points(fixed, actions[0, : size.shown]))
-    settings = {"steps": size.steps, "draws": size.draws}
+    settings = {"steps": size.steps, "draws": size.draws, "w_ql": Q_WEIGHT}
     return {
         "agents_mixture": pd.DataFrame(rows).assign(**settings),
         "agents_mixture_samples": pd.concat(samples, ignore_index=True),
