@@ -64,8 +64,9 @@ def _range(values: Float[np.ndarray, " seed"], form: str = ".2f") -> str:
 
 def _note(scores: pd.DataFrame) -> str:
     seeds, first = len(set(scores.loc[scores["agent"] != DATA, "seed"])), scores.iloc[0]
+    weight = f"{SYMBOLS['w_ql']} = {first['w_ql']:g}"
     return (
-        f"Agents (small, width reduced; SORL with {SYMBOLS['w_ql']} = {first['w_ql']:g}) after {first['steps']:,} updates "
-        f"on eight Gaussians; rings: reward {', '.join(map(str, LEVELS))}.\nUnder each name: mean reward, and the share "
-        f"of {first['draws']:,} actions outside every mode; means [ranges] of {counted(seeds, 'seed')}, dots: the first."
+        f"Agents (small, width reduced; SORL with {weight}) after {first['steps']:,} updates on eight Gaussians; rings: "
+        f"reward {', '.join(map(str, LEVELS))}.\nUnder each name: mean reward, and the share of {first['draws']:,} "
+        f"actions outside every mode; means [ranges] of {counted(seeds, 'seed')}, dots: the first."
     )

@@ -13,7 +13,7 @@ from workbench.data.dataset import Dataset, Provenance
 from workbench.data.load import environment_of, load_data
 from workbench.data.ogbench_files import locate, recorded_provenance
 from workbench.errors import DatasetError, MissingExtraError, WorkbenchError
-from workbench.evaluate.cell import Cell, grid
+from workbench.evaluate.cell import Cell, protocol_grid
 from workbench.experiments import Schedule
 from workbench.paths import runs_dir
 from workbench.store.folder import RunFolder
@@ -170,9 +170,8 @@ def _cells(part: AgentPart, task: str) -> tuple[Cell, ...]:
     """Budgets to evaluate, none for a task without environment; M_inf of agents that do not know it is 1."""
     if not has_environment(task) or not part.evaluation.episodes:
         return ()
-    own, given = protocol(part.name, environment_of(task)), part.evaluation
-    m_inf = (given.m_inf or (own.m_inf,)) if own.sequential else (1,)
-    return grid(m_inf, given.n or (own.n,), given.verifier or own.verifier)
+    given = part.evaluation
+    return protocol_grid(part.name, environment_of(task), given.m_inf, given.n, given.verifier)
 
 
 def _packed(spec: RunSpec, pack: Any, known: dict, choose: Callable[[RunSpec], int]) -> Iterator[RunSpec]:
