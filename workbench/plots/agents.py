@@ -65,8 +65,9 @@ def _range(values: Float[np.ndarray, " seed"], form: str = ".2f") -> str:
 def _note(scores: pd.DataFrame) -> str:
     seeds, first = len(set(scores.loc[scores["agent"] != DATA, "seed"])), scores.iloc[0]
     weight = f"{SYMBOLS['w_ql']} = {first['w_ql']:g}"
+    rings = ", ".join(map(str, LEVELS))
     return (
         f"Agents (small, width reduced; SORL with {weight}) after {first['steps']:,} updates on eight Gaussians; "
-        f"rings: reward {', '.join(map(str, LEVELS))}.\nUnder each name: mean reward, and the share of {first['draws']:,} "
-        f"actions outside every mode; means [ranges] of {counted(seeds, 'seed')}, dots: the first."
+        f"rings: reward {rings}.\nUnder each name: mean reward, and the share of {first['draws']:,} actions outside "
+        f"every mode; means [ranges] of {counted(seeds, 'seed')}, dots: the first."
     )
