@@ -4,6 +4,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +14,18 @@ import pytest
 from PIL import Image
 
 from workbench.cost import DecisionCost
+from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Provenance
 from workbench.errors import NoGraphicsError, WorkbenchError
 from workbench.evaluate.cell import Cell
-from workbench.evaluate.evaluation import Evaluation
+from workbench.evaluate.envs import episode_seed, make_env, reset
+from workbench.evaluate.evaluation import Evaluation, evaluate
 from workbench.evaluate.rollout import Rollout
 from workbench.live import trained
 from workbench.live.compute_explorer import ComputeExplorer
 from workbench.live.thread import Halted
 from workbench.live.trained import Explorable, Judged, Played, TrainedRun
+from workbench.render.maze import maze_tables
 from workbench.store.folder import RunFolder
 from workbench.store.spec import make_spec
 from workbench.train import init_seeds
@@ -29,6 +33,7 @@ from workbench.types import Batch
 
 TASK = "cube-single-play-singletask-task2-v0"
 OBS, ACT, LENGTH = 28, 5, 6
+SHORT: dict[str, Any] = {"episode_limit": LENGTH, "record": 4, "workers": 1, "progress": False}
 
 
 def rollout(cell: Cell, succeeded: bool = True) -> Rollout:
@@ -175,21 +180,28 @@ def wait(condition: Callable[[], bool]) -> bool:
     return any(condition() or ticks.wait(0.005) for _ in range(12_000))
 
 
-@pytest.fixture(name="run")
-def fixture_run(tmp_path: Path) -> TrainedRun:
-    """A run folder whose newest state is untrained, with evaluations of two checkpoints."""
+def untrained(root: Path, task: str) -> RunFolder:
+    """A run folder of two seeds that holds their states of update 0."""
+    info, _ = parse_task(task)
     spec = make_spec(
-        TASK,
+        task,
         Provenance("arrays", "none"),
         preset_name="small",
         seeds=(0, 1),
         steps=2,
         settings={"width": 8, "depth": 1},
     )
-    x, a, zero = jnp.zeros(OBS), jnp.zeros(ACT), jnp.zeros(())
+    x, a, zero = jnp.zeros(info.obs), jnp.zeros(info.act), jnp.zeros(())
     example = Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)
-    folder = RunFolder.create(tmp_path, spec)
+    folder = RunFolder.create(root, spec)
     folder.save(init_seeds(spec.build_agent(), example, spec.seeds), 0)
+    return folder
+
+
+@pytest.fixture(name="run")
+def fixture_run(tmp_path: Path) -> TrainedRun:
+    """A run folder whose newest state is untrained, with evaluations of two checkpoints."""
+    folder = untrained(tmp_path, TASK)
     rows = {"task": TASK, "verifier": "mean", "success_timing": "post", "return": -1.0, "length": 5, "act_ms": 0.3}
     many = [
         rows | {"step": step, "seed": seed, "m_inf": 2, "n": n, "episode": i, "success": (i < n and step == 0)}
@@ -199,7 +211,7 @@ def fixture_run(tmp_path: Path) -> TrainedRun:
         for i in range(5)
     ]
     folder.add_evals(pd.DataFrame(many))
-    return TrainedRun(spec.hash[:6], root=tmp_path)
+    return TrainedRun(folder.path.name[:6], root=tmp_path)
 
 
 def test_a_run_tells_of_its_newest_checkpoint(run):
@@ -218,9 +230,30 @@ def test_a_run_tells_of_its_newest_checkpoint(run):
     assert run.video() is None
 
 
+def test_an_episode_is_the_one_that_was_evaluated_and_its_goal_is_drawn(tmp_path, monkeypatch):
+    """In a maze each episode has a goal of its own, which film and tables find again from its number."""
+    monkeypatch.setattr(trained, "render_rollouts", no_film)
+    task, number = "pointmaze-medium-navigate-singletask-task1-v0", 3
+    run = TrainedRun(untrained(tmp_path, task), episode_limit=LENGTH)
+    played = run.play(Cell(2, 3), number)
+    env = make_env(task).unwrapped
+    x = reset(env, episode_seed(0, run.spec.seeds[0], number))
+    np.testing.assert_array_equal(played.observations[0], x.astype(np.float32))
+    assert (played.rollout.episode, played.rollout.length) == (number, LENGTH)
+    drawn = maze_tables([played.rollout])["episodes"].iloc[0]
+    np.testing.assert_array_equal([drawn["goal_x"], drawn["goal_y"]], env.cur_goal_xy)
+    found = evaluate(run.agent, run.state, task, [Cell(2, 3)], seeds=run.spec.seeds[:1], episodes=4, **SHORT)
+    np.testing.assert_allclose(played.rollout.candidates, found.rollouts[number].candidates, rtol=1e-4, atol=1e-5)
+
+
+def no_film(source: Path, out: Path) -> dict[str, Path]:
+    """Rendering where there is none."""
+    raise NoGraphicsError("there is no OpenGL here.")
+
+
 def test_an_episode_is_watched_and_filmed_where_there_is_graphics(run, monkeypatch):
-    def play(policy, task, cells, *, key_seed, **settings) -> Evaluation:
-        keys = jax.random.split(jax.random.key(key_seed), (1, 1, 1))
+    def play(policy, task, cells, *, first_episode, **settings) -> Evaluation:
+        keys = jax.random.split(jax.random.key(first_episode), (1, 1, 1))
         for i in range(LENGTH):
             policy(jnp.full((1, 1, 1, OBS), float(i)), keys)
         return Evaluation([], [rollout(cells[0])])
@@ -229,9 +262,6 @@ def test_an_episode_is_watched_and_filmed_where_there_is_graphics(run, monkeypat
         assert source.exists()
         (out / "film.mp4").write_bytes(b"film")
         return {"video": out / "film.mp4"}
-
-    def no_film(source: Path, out: Path) -> dict[str, Path]:
-        raise NoGraphicsError("there is no OpenGL here.")
 
     monkeypatch.setattr(trained, "evaluate_policy", play)
     monkeypatch.setattr(trained, "render_rollouts", film)

@@ -133,9 +133,9 @@ class TrainedRun:
         return Judged(decision.candidates, decision.q_candidates, cell.n)
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool] = lambda: True) -> Played:
-        """Play and film an episode; its start and its noise depend on `episode` alone, not on the budget.
+        """Play and film an episode as evaluations number them: it has the start and the noise that they gave it.
 
-        Raises `Halted` when `wanted()` says no before the end.
+        Neither depends on the budget. Raises `Halted` when `wanted()` says no before the end.
         """
         policy = make_policy(self.agent, self.state, [cell], diagnostics=True)
         seen: list[np.ndarray] = []
@@ -154,7 +154,7 @@ class TrainedRun:
             [cell],
             seeds=self.spec.seeds[:1],
             episodes=1,
-            key_seed=episode,
+            first_episode=episode,
             success_timing=timing,
             **settings,
         )
