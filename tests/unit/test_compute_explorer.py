@@ -21,8 +21,10 @@ from workbench.evaluate.cell import Cell
 from workbench.evaluate.envs import episode_seed, make_env, reset
 from workbench.evaluate.evaluation import Evaluation, evaluate
 from workbench.evaluate.rollout import Rollout
-from workbench.live import trained
+from workbench.live import compute_explorer, trained
 from workbench.live.compute_explorer import ComputeExplorer
+from workbench.live.compute_picture import Scene, draw
+from workbench.live.dial import Names
 from workbench.live.thread import Halted
 from workbench.live.trained import Explorable, Judged, Played, TrainedRun
 from workbench.render.maze import maze_tables
@@ -70,11 +72,14 @@ class FakeRun:
         self.asked: list[tuple[Cell, int]] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.playing = False
+        self.measured: list[tuple[Cell, bool]] = []
 
     def cost(self, cell: Cell) -> DecisionCost | None:
         return DecisionCost(cell.m_inf, cell.n, cell.m_inf * cell.n, 2 * cell.n, 1e-3 * cell.n * (cell.m_inf + 2))
 
     def milliseconds(self, cell: Cell) -> float:
+        self.measured.append((cell, self.playing))
         return 0.1 * cell.m_inf
 
     def judge(self, x: np.ndarray, cell: Cell, seed: int) -> Judged:
@@ -83,9 +88,13 @@ class FakeRun:
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool]) -> Played:
         self.asked.append((cell, episode))
-        while not self.gate.wait(0.005):
-            if not wanted():
-                raise Halted("given up.")
+        self.playing = True
+        try:
+            while not self.gate.wait(0.005):
+                if not wanted():
+                    raise Halted("given up.")
+        finally:
+            self.playing = False
         if episode == 13:
             raise WorkbenchError("episode 13 cannot be played.")
         return Played(rollout(cell), np.zeros((LENGTH, OBS)), b"video %d" % episode)
@@ -119,6 +128,45 @@ def test_a_budget_tells_what_it_buys_and_costs(explorer):
     explorer.result(60.0)
     assert "not evaluated with this budget" in explorer.numbers.value
     assert Image.open(io.BytesIO(explorer.picture.value)).size[0] > 800
+
+
+def test_candidates_are_the_episodes_own_where_it_was_played_with_the_budget(explorer, monkeypatch):
+    scenes: list[Scene] = []
+    monkeypatch.setattr(compute_explorer, "draw", lambda scene: scenes.append(scene) or draw(scene))
+    explorer.set(step=2)
+    explorer.result(60.0)
+    played, judged = explorer.played, scenes[-1].judged
+    assert played is not None
+    assert judged is not None
+    np.testing.assert_array_equal(judged.candidates, played.rollout.candidates[2])
+    np.testing.assert_array_equal(judged.q, played.rollout.q_candidates[2])
+    assert draw(scenes[-1]).axes[1].get_title(loc="left") == "4 candidates at step 2"
+    fake(explorer).gate.clear()
+    explorer.set(m_inf=1)
+    assert wait(lambda: scenes[-1].selected == (1, 4))
+    assert draw(scenes[-1]).axes[1].get_title(loc="left") == "4 candidates, drawn anew, at step 2"
+    fake(explorer).gate.set()
+
+
+def test_a_decision_is_timed_while_no_episode_is_played(explorer):
+    run = fake(explorer)
+    explorer.result(60.0)
+    run.gate.clear()
+    explorer.set(m_inf=1)
+    assert wait(lambda: "measured when no episode is being played" in explorer.numbers.value)
+    run.gate.set()
+    explorer.result(60.0)
+    assert "0.10 ms a decision, here" in explorer.numbers.value
+    assert run.measured == [(Cell(8, 4), False), (Cell(1, 4), False)]
+
+
+def test_sliders_pictures_and_video_have_names(explorer):
+    names = next(each.names for each in explorer.children if isinstance(each, Names))
+    for slider in (explorer.m_inf, explorer.n, explorer.step):
+        (mark,) = slider._dom_classes
+        assert names[f".{mark} [role=slider]"] == slider.description
+    assert {"img", "video"} <= set(names)
+    assert "workbench-controls" in explorer._dom_classes
 
 
 def test_the_next_episode_is_played_while_the_last_is_watched(explorer):
@@ -221,7 +269,7 @@ def test_a_run_tells_of_its_newest_checkpoint(run):
     cost = run.cost(Cell(2, 3))
     assert cost is not None
     assert (cost.actor_evaluations, cost.critic_evaluations) == (6, 6)
-    assert run.milliseconds(Cell(1, 1)) == run.milliseconds(Cell(1, 1)) > 0
+    assert run.milliseconds(Cell(1, 1)) > 0
     x = np.linspace(-1, 1, OBS, dtype=np.float32)
     one, many = (run.judge(x, Cell(2, n), seed=0) for n in (1, 16))
     assert one.candidates.shape == (32, ACT)
