@@ -96,6 +96,7 @@ def test_a_budget_tells_what_it_buys_and_costs(explorer):
 def test_candidates_are_the_episodes_own_where_it_was_played_with_the_budget(explorer, monkeypatch):
     scenes: list[Scene] = []
     monkeypatch.setattr(compute_explorer, "draw", lambda scene: scenes.append(scene) or draw(scene))
+    explorer.result(60.0)
     explorer.set(step=2)
     explorer.result(60.0)
     played, judged = explorer.played, scenes[-1].judged
