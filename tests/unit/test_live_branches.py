@@ -68,6 +68,31 @@ def test_fork_now_takes_the_dials_as_they_stand(make):
         trainer.fork(name="main")
 
 
+def test_a_fork_is_reset_to_what_it_began_with(make):
+    trainer = make()
+    trainer.step(10)
+    trainer.wait(120.0)
+    trainer.set(sc=2.0)
+    trainer.step(10)
+    trainer.wait(120.0)
+    trainer.set(ql=0.5)
+    began = trainer.branch.dials.read()[1].values
+    now = trainer.fork(name="now")
+    trainer.set(sc=0.0, n=4)
+    trainer.step(5)
+    trainer.wait(120.0)
+    trainer.reset()
+    assert now.dials.read()[1].values == began
+    past = trainer.fork(15, "past", branch="main")
+    trainer.set(ql=9.0)
+    trainer.reset()
+    assert past.dials.read()[1].values == began | {"ql": past.start.values["ql"]}
+    trainer.rewind(5, "past")
+    assert past.values_of() == past.start.values
+    varied = trainer.vary(branch="now", m_btt=2)
+    assert varied.values_of() == now.dials.read()[1].values
+
+
 def test_branches_take_turns_unless_they_rest(make):
     trainer = make()
     trainer.fork(0, "second")

@@ -86,6 +86,7 @@ class Branch:
         self.kept = Kept.sized_for(state)
         self.kept.offer(self.step, state)
         self._weights = self.start.weights()
+        self._began: Settings | None = None
 
     @classmethod
     def fresh(cls, name: str, spec: RunSpec, data: Dataset) -> "Branch":
@@ -164,8 +165,8 @@ class Branch:
         self.history = self.history.until(step)
         self.kept = self.kept.until(step)
         self.kept.offer(step, self.state)
-        if self.forked_at is not None:
-            self.forked_at = min(self.forked_at, step)
+        if self.forked_at is not None and step < self.forked_at:
+            self.forked_at, self._began = step, None
         self._take(apply(self.start, self.interventions))
 
     def fork(
@@ -184,6 +185,7 @@ class Branch:
         child._take(apply(child.start, child.interventions))
         if step == self.step:
             child.dials.set(**self.dials.read()[1].values)
+        child._began = child.dials.read()[1]
         return child
 
     def vary(self, data: Dataset, name: str, settings: dict[str, Any]) -> "Branch":
@@ -204,6 +206,7 @@ class Branch:
         )
         child = Branch.fresh(name, made, data)
         child.dials.set(n=dials.values["n"], verifier=dials.values["verifier"])
+        child._began = child.dials.read()[1]
         return child
 
     def enter(self, step: int, values: dict[str, float], rewinds: int) -> None:
@@ -212,9 +215,13 @@ class Branch:
             self.history = self.history.including(step, values)
 
     def values_of(self, preset: str | None = None) -> dict[str, Value]:
-        """The values of all controls where the branch began, or those of a preset such as `paper`."""
+        """The values of all controls where the branch began, or those of a preset such as `paper`.
+
+        A fork began with the dials that it was made with; one that was loaded, or rewound to before it was made, with
+        the settings that led to `forked_at`.
+        """
         if preset is None:
-            return self.start.values
+            return (self._began or apply(self.start, before(self.interventions, self.forked_at or 0))).values
         spec = self.spec
         made = make_spec(spec.task, spec.data, agent=spec.agent, preset_name=preset, settings=spec.settings)
         return Settings.of(made).values
