@@ -196,6 +196,8 @@ def test_pictures_follow_the_controls_also_at_rest(make):
         np.testing.assert_allclose(np.clip(path[-1], -1, 1), point, atol=1e-5)
     trainer.set(m_inf=2, n=8)
     until(lambda: trainer.cloud_labels[0] == "controls: M_inf = 2, best of 8")
+    for path, point in zip(trainer.paths or [], trainer.cloud[0], strict=False):
+        np.testing.assert_allclose(np.clip(path[-1], -1, 1), point, atol=1e-5, err_msg="the way of the chosen one")
     assert {"reward", "energy_m1", "val_sc"} <= set(trainer.probe)
     assert trainer.branch.step == 4
 

@@ -142,7 +142,7 @@ class Trainer:
 
     @property
     def paths(self) -> list[np.ndarray] | None:
-        """Ways from noise to action of the first cloud, each (M_inf + 1, 2)."""
+        """Ways from noise to the first points of the first cloud, each (M_inf + 1, 2); of N candidates the chosen."""
         picture = self._rounds.measured.picture
         return picture.paths if picture else None
 
