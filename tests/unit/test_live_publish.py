@@ -208,6 +208,18 @@ def test_closed_publisher_leaves_no_thread_and_no_subscription(listener) -> None
     assert not publisher._thread.is_alive()
 
 
+def test_a_retired_trainer_is_followed_to_its_end_and_no_longer(listener) -> None:
+    trainer, kept = FakeTrainer(), []
+    publisher, sent = listener(trainer, keep=lambda: kept.append(trainer.status))
+    publisher.hello()
+    trainer.status = "stopped"
+    assert wait_until(lambda: bool(sent) and sent[-1][1]["status"] == "stopped")
+    assert publisher._thread.is_alive(), "it may be started again"
+    trainer.retired = True
+    assert wait_until(lambda: not publisher._thread.is_alive())
+    assert (trainer._callbacks, kept) == ([], ["stopped"])
+
+
 def test_cost_of_an_update_is_small(listener) -> None:
     trainer = FakeTrainer()
     trainer.advance(2000)

@@ -15,6 +15,7 @@ from workbench.errors import DivergedError, UnknownNameError, WorkbenchError
 from workbench.live.branch import Branch
 from workbench.live.interventions import Intervention
 from workbench.live.problems import Problem, draw
+from workbench.live.publish import Publisher
 from workbench.live.rounds import tuned
 from workbench.live.snapshot import Dials, Settings
 from workbench.live.trainer import Trainer
@@ -100,6 +101,21 @@ def test_another_of_the_same_name_stops_the_former(make):
     later.start(3)
     later.result(120.0)
     assert other.status == "running"
+
+
+def test_a_retired_trainer_lets_go_of_the_states_it_kept_and_of_its_views(make):
+    former = make()
+    publisher = Publisher(former, lambda head, buffers: None)
+    former.branch.kept.every = 5
+    for _ in range(4):
+        former.step(10)
+        former.wait(120.0)
+    assert len(former.branch.kept.states) > 3
+    make()
+    until(lambda: not publisher._thread.is_alive())
+    until(lambda: list(former.branch.kept.states) == [0])
+    former.rewind(20)
+    assert former.branch.step == 20
 
 
 def test_what_the_thread_raises_is_told_and_raised(make, monkeypatch):

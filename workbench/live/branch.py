@@ -22,7 +22,7 @@ KEPT = 32
 """Most states a branch keeps in memory."""
 
 KEPT_BYTES = 512 * 2**20
-"""Most bytes of them; at least four states are kept, however large."""
+"""Most bytes of them, of all branches of a trainer; each keeps at least four states, however large."""
 
 
 class Kept:
@@ -35,17 +35,20 @@ class Kept:
         self.most, self.every = most, every
         self.states: dict[int, TrainState] = {}
 
-    @classmethod
-    def sized_for(cls, state: TrainState) -> "Kept":
-        """As many as fit into `KEPT_BYTES`, between four and `KEPT`."""
+    def fit(self, state: TrainState, room: int) -> None:
+        """Keep as many like `state` as fit into `room` bytes, between four and `KEPT`."""
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(state, eqx.is_array)))
-        return cls(most=max(4, min(KEPT, KEPT_BYTES // size)))
+        self.most = max(4, min(KEPT, room // size))
+        self._thin()
 
     def offer(self, step: int, state: TrainState) -> None:
         """Keep a state where the last one kept is `every` updates or more behind."""
         if self.states and step - max(self.states) < self.every:
             return
         self.states[step] = state
+        self._thin()
+
+    def _thin(self) -> None:
         while len(self.states) > self.most:
             self.every *= 2
             kept: dict[int, TrainState] = {}
@@ -83,7 +86,7 @@ class Branch:
         self.active = True
         self.rewinds = 0
         self.chunk = 1
-        self.kept = Kept.sized_for(state)
+        self.kept = Kept(KEPT)
         self.kept.offer(self.step, state)
         self._weights = self.start.weights()
         self._began: Settings | None = None

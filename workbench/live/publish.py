@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from workbench.live.detached import answer_nobody
+from workbench.live.owners import is_over
 
 CALM = 3.0
 """Most messages a second while nothing is touched: a browser that draws takes time from the training beside it."""
@@ -49,6 +50,7 @@ class Watched(Protocol):
     cloud_labels: Any
     paths: Any
     reward_grid: Any
+    retired: Any
 
     def subscribe(self, callback: Callable[..., None]) -> Callable[[], None]: ...
 
@@ -187,7 +189,8 @@ class Publisher:
 
     Of those made by hand no more than `RATE` a second. The trainer's thread only sets flags. Nothing is sent before a
     front end has said `hello`, which asks for all; set `listening` to False to fall silent again. `keep` is called in
-    the publisher's thread when training halts, and every `KEEP` seconds while it goes on.
+    the publisher's thread when training halts, and every `KEEP` seconds while it goes on. When the trainer was retired
+    and has ended, the thread tells it and ends too.
     """
 
     def __init__(
@@ -255,10 +258,12 @@ class Publisher:
             self._wake.clear()
             if self._closed:
                 return
-            start = time.perf_counter()
+            start, over = time.perf_counter(), is_over(self._trainer)
             if self.listening:
                 self._publish()
             self._keep_now_and_then()
+            if over:
+                return self.close()
             hurried = self._rest(hurried, start)
 
     def _keep_now_and_then(self) -> None:
