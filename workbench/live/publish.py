@@ -167,7 +167,7 @@ def even(value: Any) -> np.ndarray:
 def thin(table: np.ndarray, most: int) -> np.ndarray:
     """About `most` rows of a table, evenly spread, and the last row.
 
-    A column that is finite in fewer rows than are kept has up to `most // 4` of them besides, evenly spread as well.
+    A column that is not finite everywhere has up to `most // 4` of its own rows besides, evenly spread as well.
     """
     if len(table) <= most:
         return table
@@ -177,7 +177,7 @@ def thin(table: np.ndarray, most: int) -> np.ndarray:
     rare: dict[bytes, np.ndarray] = {}  # columns that are measured together thin alike, and count once
     for finite in np.isfinite(table).T:
         rows = np.flatnonzero(finite)
-        if len(rows) < most:
+        if len(rows) < len(table):
             rare[rows.tobytes()] = rows
     for rows in rare.values():
         keep[rows[:: max(1, -(-len(rows) // max(1, most // 4)))]] = True
