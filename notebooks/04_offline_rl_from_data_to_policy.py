@@ -52,8 +52,8 @@ from workbench.studies.strips import mosaic
 # ## Controls
 #
 # Data are kept in the folder that `WORKBENCH_DATA` names, else in `~/.cache`; runs in the one that `WORKBENCH_RUNS`
-# names, else in `runs/` here or one folder up. With `WORKBENCH_SCALE=smoke` all is tiny, in a temporary folder, and
-# shows nothing but that it works.
+# names (`make lab` names the repository's `runs/`), else in `runs/` here or one folder up. With `WORKBENCH_SCALE=smoke`
+# all is tiny, in a temporary folder, and shows nothing but that it works.
 
 # %%
 cache = enable_compile_cache()
@@ -191,8 +191,8 @@ print(f"update {trainer.branch.step:,}: success {last.value:.2f} [{last.low:.2f}
 # ## From a branch to a run
 #
 # `record` writes the branch as a run: its settings, every change by hand, its metrics, its networks, and a hash of them
-# all. From here on it is a run like any other: `workbench runs` lists it, `workbench evaluate` and `workbench video`
-# take the first letters of its name.
+# all. From here on it is a run like any other: in the folder that holds `runs/`, or with `WORKBENCH_RUNS` set to it,
+# `workbench runs` lists it, and `workbench evaluate` and `workbench video` take the first letters of its name.
 
 # %%
 run = folder.RunFolder(trainer.record(root=RUNS))

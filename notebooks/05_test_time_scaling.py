@@ -49,8 +49,9 @@ from workbench.studies.campaign import cells
 # %% [markdown]
 # ## Controls
 #
-# `RUNS` is where runs are looked for: the folder that `WORKBENCH_RUNS` names, or `runs/` here or one folder up. With
-# `WORKBENCH_SCALE=smoke` a tiny run is made in a temporary folder instead; what it shows means nothing.
+# `RUNS` is where the run is: the folder that `WORKBENCH_RUNS` names (`make lab` names the repository's `runs/`), else
+# `runs/` here, or where there is none such `runs/` one folder up. With `WORKBENCH_SCALE=smoke` a tiny run is made in a
+# temporary folder instead; what it shows means nothing.
 
 # %%
 cache = enable_compile_cache()
@@ -59,8 +60,11 @@ if SMOKE:
     folder = Path(tempfile.mkdtemp(prefix="workbench-"))
     os.environ |= {"WORKBENCH_RUNS": str(folder / "runs"), "WORKBENCH_DATA": str(folder / "data"), "MUJOCO_GL": "off"}
     quickstart.quickstart(quickstart.SMOKE, workers=1)
-RUNS = next((each for each in (runs_dir(), Path("../runs")) if each.exists()), runs_dir())
 RUN = ""  # the first letters of a run's name; empty: the run of this task that was evaluated in most episodes
+WANTED = (
+    f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null and starts_with(hash, '{RUN}')"
+)
+RUNS = next((each for each in (runs_dir(), Path("../runs")) if len(list_runs(WANTED, each))), runs_dir())
 LIMIT = 20 if SMOKE else None  # steps after which an episode is cut short
 
 # %% [markdown]
@@ -71,8 +75,7 @@ LIMIT = 20 if SMOKE else None  # steps after which an episode is cut short
 # same noise, so that two budgets differ in nothing but compute.
 
 # %%
-wanted = f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null"
-found = list_runs(f"{wanted} and starts_with(hash, '{RUN}')", RUNS)["hash"]
+found = list_runs(WANTED, RUNS)["hash"]
 assert len(found), f"no evaluated run in {RUNS}: `make quickstart` makes one in ten minutes; then run this cell again"
 chosen = max(found, key=lambda name: len(RunFolder(RUNS / name).evals()))
 run, record = TrainedRun(chosen, root=RUNS, episode_limit=LIMIT), read_run(RunFolder(RUNS / chosen))
@@ -143,7 +146,8 @@ display(pd.DataFrame({"promised Q": promise, "mean return": kept}).rename_axis("
 #
 # Move the two sliders: every number is of the budget that you chose. The same start is played again under that budget,
 # with the same noise, and filmed where there is OpenGL. **Next episode** is there at once: it was played while you
-# watched. The middle panel shows what the critic chose from at the step that you select.
+# watched. The middle panel shows what the critic chose from at the step that you select; until the episode of a new
+# budget is there, it draws candidates anew and says so. A decision is timed when no episode is being played.
 
 # %%
 explorer = ComputeExplorer(run)
@@ -164,12 +168,12 @@ display(explorer)
 
 # %%
 few, many = min(candidates), max(candidates)
-work = cost.set_index(["m_inf", "n"])["gflop"]
-assert np.isclose(work[max(steps), many], work[max(steps), few] * many / few), "work is proportional to candidates"
-assert all(np.diff(list(promise.values())) >= 0), "a maximum over more candidates is never less"
-sums = table.groupby(["m_inf", "n"])[["successes", "episodes"]].sum()
-rate = sums["successes"] / sums["episodes"]
-assert SMOKE or rate.max() > rate[min(steps), few], "some budget beats the smallest"
+times = cost.set_index(["m_inf", "n"])["act_ms"]
+slower = times[max(steps), many] / times[max(steps), few]
+assert SMOKE or slower < many / few, "waiting grows more slowly than the number of candidates"
+rates = run.table.set_index(["m_inf", "n"])
+smallest, best = rates.loc[(min(steps), few)], rates.loc[rates["success"].idxmax()]
+assert SMOKE or best["low"] > smallest["high"], "some budget beats the smallest, and their intervals do not overlap"
 watched = explorer.result(600)
 assert watched is not None
 assert watched.rollout.cell == explorer.cell, "the explorer plays the budget it shows"

@@ -48,8 +48,9 @@ from workbench.store.query import list_runs
 # %% [markdown]
 # ## Controls
 #
-# `RUNS` is where runs are looked for: the folder that `WORKBENCH_RUNS` names, or `runs/` here or one folder up. With
-# `WORKBENCH_SCALE=smoke` a tiny run is made in a temporary folder instead, nothing is filmed, and what is shown means
+# `RUNS` is where the run is: the folder that `WORKBENCH_RUNS` names (`make lab` names the repository's `runs/`), else
+# `runs/` here, or where there is none such `runs/` one folder up. With `WORKBENCH_SCALE=smoke` a tiny run is made in a
+# temporary folder instead, nothing is filmed, and what is shown means
 # nothing.
 
 # %%
@@ -59,8 +60,11 @@ OUT = Path(tempfile.mkdtemp(prefix="workbench-"))  # for videos
 if SMOKE:
     os.environ |= {"WORKBENCH_RUNS": str(OUT / "runs"), "WORKBENCH_DATA": str(OUT / "data"), "MUJOCO_GL": "off"}
     quickstart.quickstart(quickstart.SMOKE, workers=1)
-RUNS = next((each for each in (runs_dir(), Path("../runs")) if each.exists()), runs_dir())
 RUN = ""  # the first letters of a run's name; empty: the one evaluated in most episodes
+WANTED = (
+    f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null and starts_with(hash, '{RUN}')"
+)
+RUNS = next((each for each in (runs_dir(), Path("../runs")) if len(list_runs(WANTED, each))), runs_dir())
 M_INF, N = (1, 2 if SMOKE else 4), (2,) if SMOKE else (1, 4)  # steps, candidates
 STARTS = 2 if SMOKE else 30  # episodes of every budget
 LIMIT = 20 if SMOKE else None  # steps after which an episode is cut short
@@ -72,8 +76,7 @@ FEW = 3  # fewer successes or failures than that are not compared
 # The task: a robot arm lifts a cube and puts it where a pale cube shows, within 200 steps.
 
 # %%
-wanted = f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null"
-found = list_runs(f"{wanted} and starts_with(hash, '{RUN}')", RUNS)
+found = list_runs(WANTED, RUNS)
 assert len(found), f"no evaluated run in {RUNS}: `make quickstart` makes one in ten minutes; then run this cell again"
 chosen = found.sort_values("episodes", kind="stable")["hash"].iloc[-1]
 run = TrainedRun(chosen, root=RUNS)

@@ -57,7 +57,8 @@ FIGURES = next((each for each in places if (each / "tables").is_dir()), None)
 assert FIGURES, "no folder figures/tables: open this notebook in a clone of the repository, or run `workbench study`"
 OUT = Path(tempfile.mkdtemp(prefix="workbench-"))
 shutil.copytree(FIGURES / "tables", OUT / "tables")
-RUNS = next((each for each in (runs_dir(), Path("../runs")) if each.exists()), runs_dir())
+WANTED = "agent = 'sorl' and done and success is not null"
+RUNS = next((each for each in (runs_dir(), Path("../runs")) if len(list_runs(WANTED, each))), runs_dir())
 
 # %% [markdown]
 # ## What there is
@@ -128,11 +129,11 @@ print(f"{pdf.name}: {pdf.stat().st_size / 1000:.0f} kB")
 # ## From your own runs
 #
 # `cells` turns runs into the table that all figures of budgets are drawn from: one row a run, checkpoint and budget.
-# Here it is the run that was evaluated in most episodes, looked for where `WORKBENCH_RUNS` says, or in `runs/` here or
-# one folder up. Where there is none, one run of the committed table stands in for it.
+# Here it is the run that was evaluated in most episodes, looked for where `WORKBENCH_RUNS` says, else in `runs/` here,
+# then in `runs/` one folder up. Where there is none, one run of the committed table stands in for it.
 
 # %%
-found = list_runs("agent = 'sorl' and done and success is not null", RUNS)["hash"] if RUNS.exists() else ()
+found = list_runs(WANTED, RUNS)["hash"]
 own = table[table["hash"] == table["hash"].iloc[0]]
 if len(found):
     chosen = max(found, key=lambda name: len(RunFolder(RUNS / name).evals()))

@@ -50,7 +50,7 @@ class FakeTrainer:
 
     def __init__(self, branches: tuple[str, ...] = ("main",), *, period: float = 0.03) -> None:
         self.branches = {name: FakeBranch(name) for name in branches}
-        self.status = "idle"
+        self.status, self.retired = "idle", False
         self.error: str | None = None
         self.updates_per_second = 333.0
         self.cloud: np.ndarray | None = None

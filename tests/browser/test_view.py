@@ -55,6 +55,39 @@ def test_view_is_live_while_a_cell_blocks_the_kernel(any_lab: Lab, open_notebook
     page.until(STATUS, "paused")
 
 
+def test_a_view_is_not_blank_while_cells_run_and_callbacks_wait(
+    lab_without_subshells: Lab, open_notebook: OpenNotebook
+) -> None:
+    """As with Run All: the front end's `hello` waits for the cells, and what is saved meanwhile is shown."""
+    busy = "import time; new = LiveView(trainer); display(new); time.sleep(3); trainer.advance(20); "
+    busy += "new.store_snapshot(); time.sleep(8)"
+    page = open_notebook(lab_without_subshells, SETUP, busy)
+    page.run(0)
+    page.run(1, wait=False)
+    page.until(ROWS, 20)
+    assert page.page.get_by_text("[*]:").count() == 1, "the cell still runs"
+
+
+def test_a_rewind_takes_curves_away_that_have_no_value_left(lab: Lab, open_notebook: OpenNotebook) -> None:
+    rewound = (
+        "main = trainer.branches['main']; main.history = type(main.history)(); "
+        "main.history.append(10, {'loss_fm': 1.0}); trainer._callbacks[0]()"
+    )
+    page = open_notebook(lab, SETUP, SHOW, "trainer.advance(50)", rewound, "trainer.advance(5)")
+    for cell in range(3):
+        page.run(cell)
+    page.until(ROWS, 50)
+    shown = page.page.locator(f"{CANVAS}:visible")
+    count = shown.count()
+    assert count > 2
+    page.run(3)
+    page.until("() => document.querySelector('.workbench-live').dataset.rows === '1'")
+    assert shown.count() == 1
+    page.run(4)
+    page.until(ROWS, 6)
+    assert shown.count() == count
+
+
 def test_keyboard_moves_a_cursor_that_reads_out_values_and_changes(lab: Lab, open_notebook: OpenNotebook) -> None:
     page = open_notebook(lab, SETUP, SHOW, PAST)
     for cell in range(3):

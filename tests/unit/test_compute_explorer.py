@@ -1,56 +1,26 @@
-"""The compute explorer without a browser: what a trained run tells, and when episodes are played."""
+"""The compute explorer without a browser: what it tells of a budget, and when episodes are played."""
 
 import io
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.unit.recorded import made_up
 from workbench.cost import DecisionCost
-from workbench.data.dataset import Provenance
-from workbench.errors import NoGraphicsError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
-from workbench.evaluate.evaluation import Evaluation
-from workbench.evaluate.rollout import Rollout
-from workbench.live import trained
+from workbench.live import compute_explorer
 from workbench.live.compute_explorer import ComputeExplorer
+from workbench.live.compute_picture import Scene, draw
+from workbench.live.dial import Names
 from workbench.live.thread import Halted
-from workbench.live.trained import Explorable, Judged, Played, TrainedRun
-from workbench.store.folder import RunFolder
-from workbench.store.spec import make_spec
-from workbench.train import init_seeds
-from workbench.types import Batch
+from workbench.live.trained import Judged, Played
 
-TASK = "cube-single-play-singletask-task2-v0"
 OBS, ACT, LENGTH = 28, 5, 6
-
-
-def rollout(cell: Cell, succeeded: bool = True) -> Rollout:
-    """A made-up episode."""
-    rng = np.random.default_rng(0)
-    q = rng.normal(size=(LENGTH, cell.n))
-    return Rollout(
-        task=TASK,
-        success_timing="post",
-        seed=0,
-        episode=0,
-        cell=cell,
-        qpos=np.zeros((LENGTH + 1, 3)),
-        qvel=np.zeros((LENGTH + 1, 3)),
-        button_states=None,
-        actions=rng.uniform(-1, 1, (LENGTH, ACT)),
-        reward=-np.ones(LENGTH),
-        success=np.arange(LENGTH) == LENGTH - 1 if succeeded else np.zeros(LENGTH, bool),
-        q=q.max(axis=1),
-        candidates=rng.uniform(-1, 1, (LENGTH, cell.n, ACT)),
-        q_candidates=q,
-    )
 
 
 class FakeRun:
@@ -65,11 +35,14 @@ class FakeRun:
         self.asked: list[tuple[Cell, int]] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.playing = False
+        self.measured: list[tuple[Cell, bool]] = []
 
     def cost(self, cell: Cell) -> DecisionCost | None:
         return DecisionCost(cell.m_inf, cell.n, cell.m_inf * cell.n, 2 * cell.n, 1e-3 * cell.n * (cell.m_inf + 2))
 
     def milliseconds(self, cell: Cell) -> float:
+        self.measured.append((cell, self.playing))
         return 0.1 * cell.m_inf
 
     def judge(self, x: np.ndarray, cell: Cell, seed: int) -> Judged:
@@ -78,12 +51,16 @@ class FakeRun:
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool]) -> Played:
         self.asked.append((cell, episode))
-        while not self.gate.wait(0.005):
-            if not wanted():
-                raise Halted("given up.")
+        self.playing = True
+        try:
+            while not self.gate.wait(0.005):
+                if not wanted():
+                    raise Halted("given up.")
+        finally:
+            self.playing = False
         if episode == 13:
             raise WorkbenchError("episode 13 cannot be played.")
-        return Played(rollout(cell), np.zeros((LENGTH, OBS)), b"video %d" % episode)
+        return Played(made_up(LENGTH, ACT, m_inf=cell.m_inf, n=cell.n), np.zeros((LENGTH, OBS)), b"video %d" % episode)
 
     def video(self) -> bytes | None:
         return b"an old video"
@@ -114,6 +91,46 @@ def test_a_budget_tells_what_it_buys_and_costs(explorer):
     explorer.result(60.0)
     assert "not evaluated with this budget" in explorer.numbers.value
     assert Image.open(io.BytesIO(explorer.picture.value)).size[0] > 800
+
+
+def test_candidates_are_the_episodes_own_where_it_was_played_with_the_budget(explorer, monkeypatch):
+    scenes: list[Scene] = []
+    monkeypatch.setattr(compute_explorer, "draw", lambda scene: scenes.append(scene) or draw(scene))
+    explorer.result(60.0)
+    explorer.set(step=2)
+    explorer.result(60.0)
+    played, judged = explorer.played, scenes[-1].judged
+    assert played is not None
+    assert judged is not None
+    np.testing.assert_array_equal(judged.candidates, played.rollout.candidates[2])
+    np.testing.assert_array_equal(judged.q, played.rollout.q_candidates[2])
+    assert draw(scenes[-1]).axes[1].get_title(loc="left") == "4 candidates at step 2"
+    fake(explorer).gate.clear()
+    explorer.set(m_inf=1)
+    assert wait(lambda: scenes[-1].selected == (1, 4))
+    assert draw(scenes[-1]).axes[1].get_title(loc="left") == "4 candidates, drawn anew, at step 2"
+    fake(explorer).gate.set()
+
+
+def test_a_decision_is_timed_while_no_episode_is_played(explorer):
+    run = fake(explorer)
+    explorer.result(60.0)
+    run.gate.clear()
+    explorer.set(m_inf=1)
+    assert wait(lambda: "measured when no episode is being played" in explorer.numbers.value)
+    run.gate.set()
+    explorer.result(60.0)
+    assert "0.10 ms a decision, here" in explorer.numbers.value
+    assert run.measured == [(Cell(8, 4), False), (Cell(1, 4), False)]
+
+
+def test_sliders_pictures_and_video_have_names(explorer):
+    names = next(each.names for each in explorer.children if isinstance(each, Names))
+    for slider in (explorer.m_inf, explorer.n, explorer.step):
+        (mark,) = slider._dom_classes
+        assert names[f".{mark} [role=slider]"] == slider.description
+    assert {"img", "video"} <= set(names)
+    assert "workbench-controls" in explorer._dom_classes
 
 
 def test_the_next_episode_is_played_while_the_last_is_watched(explorer):
@@ -173,72 +190,3 @@ def wait(condition: Callable[[], bool]) -> bool:
     """Whether a condition comes to hold."""
     ticks = threading.Event()
     return any(condition() or ticks.wait(0.005) for _ in range(12_000))
-
-
-@pytest.fixture(name="run")
-def fixture_run(tmp_path: Path) -> TrainedRun:
-    """A run folder whose newest state is untrained, with evaluations of two checkpoints."""
-    spec = make_spec(
-        TASK,
-        Provenance("arrays", "none"),
-        preset_name="small",
-        seeds=(0, 1),
-        steps=2,
-        settings={"width": 8, "depth": 1},
-    )
-    x, a, zero = jnp.zeros(OBS), jnp.zeros(ACT), jnp.zeros(())
-    example = Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)
-    folder = RunFolder.create(tmp_path, spec)
-    folder.save(init_seeds(spec.build_agent(), example, spec.seeds), 0)
-    rows = {"task": TASK, "verifier": "mean", "success_timing": "post", "return": -1.0, "length": 5, "act_ms": 0.3}
-    many = [
-        rows | {"step": step, "seed": seed, "m_inf": 2, "n": n, "episode": i, "success": (i < n and step == 0)}
-        for step in (0, -1)
-        for seed in (0, 1)
-        for n in (1, 3)
-        for i in range(5)
-    ]
-    folder.add_evals(pd.DataFrame(many))
-    return TrainedRun(spec.hash[:6], root=tmp_path)
-
-
-def test_a_run_tells_of_its_newest_checkpoint(run):
-    assert isinstance(run, Explorable)
-    assert (run.m_inf, run.n) == ((1, 2, 4, 8, 16), (1, 3, 4, 16, 32))
-    assert run.table[["m_inf", "n", "success", "episodes"]].to_numpy().tolist() == [[2, 1, 0.2, 10], [2, 3, 0.6, 10]]
-    cost = run.cost(Cell(2, 3))
-    assert cost is not None
-    assert (cost.actor_evaluations, cost.critic_evaluations) == (6, 6)
-    assert run.milliseconds(Cell(1, 1)) == run.milliseconds(Cell(1, 1)) > 0
-    x = np.linspace(-1, 1, OBS, dtype=np.float32)
-    one, many = (run.judge(x, Cell(2, n), seed=0) for n in (1, 16))
-    assert one.candidates.shape == (32, ACT)
-    np.testing.assert_array_equal(one.q, many.q)
-    assert (one.chosen, many.chosen) == (0, int(many.q[:16].argmax()))
-    assert run.video() is None
-
-
-def test_an_episode_is_watched_and_filmed_where_there_is_graphics(run, monkeypatch):
-    def play(policy, task, cells, *, key_seed, **settings) -> Evaluation:
-        keys = jax.random.split(jax.random.key(key_seed), (1, 1, 1))
-        for i in range(LENGTH):
-            policy(jnp.full((1, 1, 1, OBS), float(i)), keys)
-        return Evaluation([], [rollout(cells[0])])
-
-    def film(source: Path, out: Path) -> dict[str, Path]:
-        assert source.exists()
-        (out / "film.mp4").write_bytes(b"film")
-        return {"video": out / "film.mp4"}
-
-    def no_film(source: Path, out: Path) -> dict[str, Path]:
-        raise NoGraphicsError("there is no OpenGL here.")
-
-    monkeypatch.setattr(trained, "evaluate_policy", play)
-    monkeypatch.setattr(trained, "render_rollouts", film)
-    played = run.play(Cell(1, 2), 3)
-    assert (played.video, played.note) == (b"film", "")
-    np.testing.assert_array_equal(played.observations[:, 0], np.arange(LENGTH))
-    monkeypatch.setattr(trained, "render_rollouts", no_film)
-    assert run.play(Cell(1, 2), 3).note == "no video: there is no OpenGL here."
-    with pytest.raises(Halted):
-        run.play(Cell(1, 2), 3, lambda: False)

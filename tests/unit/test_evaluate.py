@@ -91,6 +91,17 @@ def test_a_lane_takes_the_next_episode() -> None:
     np.testing.assert_allclose([row["return"] for row in few.rows], [row["return"] for row in many.rows])
 
 
+def test_a_later_episode_alone_is_the_one_of_the_whole() -> None:
+    settings: dict[str, Any] = {"workers": 1, "episode_limit": 6}
+    whole = run(MAZE, (Cell(2, 3),), 2, episodes=4, record=4, **settings)
+    later = run(MAZE, (Cell(2, 3),), 2, episodes=2, record=1, first_episode=2, **settings)
+    assert [row["episode"] for row in later.rows] == [2, 3, 2, 3]
+    for one, other in zip(later.rollouts, (whole.rollouts[2], whole.rollouts[6]), strict=True):
+        assert (one.seed, one.episode) == (other.seed, other.episode)
+        np.testing.assert_array_equal(one.qpos[0], other.qpos[0])
+        np.testing.assert_allclose(one.candidates, other.candidates, rtol=1e-5, atol=1e-6)
+
+
 def test_cells_beyond_the_lanes_come_in_turn() -> None:
     cells = grid((1, 2, 4), (1,))
     split = run(MAZE, cells, 2, episodes=2, workers=1, episode_limit=5, max_lanes=2, record=1)

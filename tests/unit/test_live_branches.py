@@ -3,11 +3,14 @@
 import dataclasses
 from collections.abc import Iterator
 
+import equinox as eqx
+import jax
 import numpy as np
 import pytest
 
 from tests.unit.live_trainers import Maker, makers, until
 from workbench.errors import WorkbenchError
+from workbench.live import rounds
 from workbench.live.branch import Kept
 from workbench.live.history import History
 from workbench.store.checkpoint import state_hash
@@ -68,6 +71,31 @@ def test_fork_now_takes_the_dials_as_they_stand(make):
         trainer.fork(name="main")
 
 
+def test_a_fork_is_reset_to_what_it_began_with(make):
+    trainer = make()
+    trainer.step(10)
+    trainer.wait(120.0)
+    trainer.set(sc=2.0)
+    trainer.step(10)
+    trainer.wait(120.0)
+    trainer.set(ql=0.5)
+    began = trainer.branch.dials.read()[1].values
+    now = trainer.fork(name="now")
+    trainer.set(sc=0.0, n=4)
+    trainer.step(5)
+    trainer.wait(120.0)
+    trainer.reset()
+    assert now.dials.read()[1].values == began
+    past = trainer.fork(15, "past", branch="main")
+    trainer.set(ql=9.0)
+    trainer.reset()
+    assert past.dials.read()[1].values == began | {"ql": past.start.values["ql"]}
+    trainer.rewind(5, "past")
+    assert past.values_of() == past.start.values
+    varied = trainer.vary(branch="now", m_btt=2)
+    assert varied.values_of() == now.dials.read()[1].values
+
+
 def test_branches_take_turns_unless_they_rest(make):
     trainer = make()
     trainer.fork(0, "second")
@@ -109,6 +137,24 @@ def test_kept_states_are_few_and_even(make):
     gaps = np.diff(steps)
     assert gaps.max() <= 2 * gaps.min()
     assert max(steps) >= 5000 - 2 * kept.every
+
+
+def test_branches_share_the_memory_for_kept_states(make, monkeypatch):
+    state = make().branch.state
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(state, eqx.is_array)))
+    monkeypatch.setattr(rounds, "KEPT_BYTES", 20 * size)
+    trainer = make()
+    trainer.branch.kept.every = 1
+    for _ in range(20):
+        trainer.step(1)
+        trainer.wait(120.0)
+    assert trainer.branch.kept.most == 20
+    for name in ("second", "third"):
+        trainer.fork(name=name, branch="main")
+    for branch in trainer.branches.values():
+        assert branch.kept.most == 6
+        assert len(branch.kept.states) <= 6
+    assert 0 in trainer.branch.kept.states
 
 
 def test_a_branch_becomes_a_run(make, tmp_path):

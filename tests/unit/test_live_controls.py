@@ -9,6 +9,7 @@ import pytest
 from tests.unit.live_trainers import DATA, Maker, makers, until
 from workbench.live.branch import Branch
 from workbench.live.controls import Controls
+from workbench.live.dial import Dial
 from workbench.live.scales import EXPERIMENTS, SCALES, STATIC, WEIGHT
 from workbench.live.trainer import Trainer
 
@@ -137,8 +138,10 @@ def test_forking_and_rewinding_by_button(make):
     assert not trainer.branch.active
     panel.branch.value = "main"
     assert (trainer.selected, panel.dials["sc"].box.value, panel.active.value) == ("main", 5.0, True)
+    panel.at.value = 10
     panel.rewind.click()
     until(lambda: trainer.branch.step == 10)
+    until(lambda: panel.at.value == 10 and "going to" not in panel.status.value)
     panel.at.value = 25
     panel.rewind.click()
     until(lambda: "cannot go to 25" in panel.status.value)
@@ -160,6 +163,59 @@ def test_static_choices_make_a_new_branch_and_say_what_compiling_cost(make):
     panel.static["m_disc"].value = 2
     panel.branch.value = "main"
     assert (panel.static["m_btt"].value, panel.static["m_disc"].value) == (1, 4)
+
+
+def test_a_branch_that_was_varied_from_code_is_shown(make):
+    """With a width that is not offered, and without a term that the first branch has."""
+    trainer = make()
+    panel = Controls(trainer)
+    panel.dials["own"] = Dial("own", 1.0, "weight of a term that no branch here has", lambda name, value: None)
+    trainer.vary(width=24)
+    until(lambda: (panel.branch.value, panel.static["width"].value) == ("width=24", 24))
+    assert panel.dials["own"].row.layout.display == "none"
+    trainer.select("main")
+    until(lambda: panel.at.value == trainer.branch.step)
+    until(lambda: (panel.branch.value, panel.static["width"].value) == ("main", 16))
+    trainer.set(sc=4.0)
+    until(lambda: panel.dials["sc"].box.value == 4.0)
+
+
+def test_rewinding_as_offered_takes_back_the_last_change_and_no_more(make):
+    trainer = make()
+    panel = Controls(trainer)
+    trainer.step(20)
+    trainer.wait(120.0)
+    until(lambda: panel.at.value == 20)
+    panel.rewind.click()
+    until(lambda: trainer.branch.rewinds == 1 and "going to" not in panel.status.value)
+    assert trainer.branch.step == 20
+    for sc in (5.0, 6.0):
+        trainer.set(sc=sc)
+        trainer.step(10)
+        trainer.wait(120.0)
+    until(lambda: panel.at.value == 30)
+    panel.rewind.click()
+    until(lambda: trainer.branch.step == 30 and panel.at.value == 20)
+    assert values(trainer)["sc"] == 5.0
+    panel.at.value = 7
+    trainer.step(10)
+    trainer.wait(120.0)
+    until(lambda: "update 40" in panel.numbers.value)
+    assert panel.at.value == 7, "what a person typed stays"
+
+
+def test_a_long_way_back_is_told(make, monkeypatch):
+    trainer = make()
+    panel = Controls(trainer)
+    trainer.step(30)
+    trainer.wait(120.0)
+    gate, told = threading.Event(), Branch.state_at
+    monkeypatch.setattr(Branch, "state_at", lambda *args: gate.wait(60.0) and told(*args))
+    panel.at.value = 10
+    panel.rewind.click()
+    until(lambda: "going to update 10 from the nearest state kept" in panel.status.value)
+    gate.set()
+    until(lambda: trainer.branch.step == 10 and "going to" not in panel.status.value)
 
 
 def test_what_the_thread_raises_appears_with_its_traceback(make, monkeypatch):

@@ -109,6 +109,20 @@ def test_thinning_keeps_the_last_row_and_rare_values() -> None:
     assert len(thin(table[:1000], 1000)) == 1000
 
 
+@pytest.mark.parametrize("every", [100, 10])
+def test_a_sparse_column_that_grows_long_is_thinned_and_not_lost(every: int) -> None:
+    """Success is measured once in many rows: 1,000 values of 100,000 rows must not become a handful."""
+    rows, most = np.arange(100_000), 2000
+    measured = rows % every == 7
+    table = np.where(np.stack([rows >= 0, measured, measured], axis=1), rows[:, None], np.nan).astype(np.float32)
+    thinned = thin(table, most)
+    found = thinned[np.isfinite(thinned[:, 1]), 1]
+    assert most // 5 <= len(found) <= most // 4 + 10
+    gaps = np.diff(found)
+    assert gaps.max() <= 2 * np.median(gaps)
+    assert len(thinned) <= 1.3 * most
+
+
 def test_paths_of_different_lengths_become_one_array() -> None:
     padded = even([np.zeros((3, 2)), np.ones((5, 2))])
     assert padded.shape == (2, 5, 2)
@@ -193,6 +207,18 @@ def test_closed_publisher_leaves_no_thread_and_no_subscription(listener) -> None
     publisher.close()
     assert trainer._callbacks == []
     assert not publisher._thread.is_alive()
+
+
+def test_a_retired_trainer_is_followed_to_its_end_and_no_longer(listener) -> None:
+    trainer, kept = FakeTrainer(), []
+    publisher, sent = listener(trainer, keep=lambda: kept.append(trainer.status))
+    publisher.hello()
+    trainer.status = "stopped"
+    assert wait_until(lambda: bool(sent) and sent[-1][1]["status"] == "stopped")
+    assert publisher._thread.is_alive(), "it may be started again"
+    trainer.retired = True
+    assert wait_until(lambda: not publisher._thread.is_alive())
+    assert (trainer._callbacks, kept) == ([], ["stopped"])
 
 
 def test_cost_of_an_update_is_small(listener) -> None:

@@ -16,6 +16,7 @@ from workbench.errors import DivergedError, UnknownNameError, WorkbenchError
 from workbench.live.branch import Branch
 from workbench.live.interventions import Intervention
 from workbench.live.problems import Problem, draw
+from workbench.live.publish import Publisher
 from workbench.live.rounds import tuned
 from workbench.live.snapshot import Dials, Settings
 from workbench.live.trainer import Trainer
@@ -113,6 +114,21 @@ def test_another_of_the_same_name_stops_the_former(make):
     assert other.status == "running"
 
 
+def test_a_retired_trainer_lets_go_of_the_states_it_kept_and_of_its_views(make):
+    former = make()
+    publisher = Publisher(former, lambda head, buffers: None)
+    former.branch.kept.every = 5
+    for _ in range(4):
+        former.step(10)
+        former.wait(120.0)
+    assert len(former.branch.kept.states) > 3
+    make()
+    until(lambda: not publisher._thread.is_alive())
+    until(lambda: list(former.branch.kept.states) == [0])
+    former.rewind(20)
+    assert former.branch.step == 20
+
+
 def test_what_the_thread_raises_is_told_and_raised(make, monkeypatch):
     trainer = make()
 
@@ -207,6 +223,8 @@ def test_pictures_follow_the_controls_also_at_rest(make):
         np.testing.assert_allclose(np.clip(path[-1], -1, 1), point, atol=1e-5)
     trainer.set(m_inf=2, n=8)
     until(lambda: trainer.cloud_labels[0] == "controls: M_inf = 2, best of 8")
+    for path, point in zip(trainer.paths or [], trainer.cloud[0], strict=False):
+        np.testing.assert_allclose(np.clip(path[-1], -1, 1), point, atol=1e-5, err_msg="the way of the chosen one")
     assert {"reward", "energy_m1", "val_sc"} <= set(trainer.probe)
     assert trainer.branch.step == 4
 

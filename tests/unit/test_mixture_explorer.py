@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.live.dial import Names
 from workbench.live.latest import Latest
 from workbench.live.mixture_explorer import MixtureExplorer, Size, controls, draws_of, mixture_of
 
@@ -25,6 +26,11 @@ def fixture_explorer() -> Iterator[MixtureExplorer]:
 
 def defaults() -> dict[str, float]:
     return {name: value for name, (value, *_) in controls().items()}
+
+
+def test_the_picture_has_a_name(explorer):
+    names = next(each.names for each in explorer.children if isinstance(each, Names))
+    assert "bound on W2" in names["img"]
 
 
 def test_draws_are_those_of_the_mixture():

@@ -94,6 +94,7 @@ def evaluate_policy(
     record: int = 0,
     progress: bool = True,
     key_seed: int = 0,
+    first_episode: int = 0,
     episode_limit: int | None = None,
     act_ms: Mapping[Cell, float] | None = None,
 ) -> Evaluation:
@@ -104,18 +105,18 @@ def evaluate_policy(
     one the workers step the other. The physics and decisions of the first `record` episodes of each are kept, which
     needs a policy with diagnostics.
 
-    An episode's first state depends on (key_seed, seed, episode) and its noise on these and the step, not on the cell:
-    cells are compared on common random numbers. The number of workers changes nothing, bit for bit. The number of
-    lanes (hence of cells and seeds) changes the shapes XLA compiles for, so it can change the last bits of an action,
-    and a long contact-rich episode may then end otherwise: equal in distribution, not in every episode. Neither is a
-    processor or MuJoCo version promised to repeat another's bits.
+    Episodes are numbered from `first_episode`. The first state of one depends on (key_seed, seed, episode) and its
+    noise on these and the step, not on the cell: cells are compared on common random numbers. The number of workers
+    changes nothing, bit for bit. The number of lanes (hence of cells and seeds) changes the shapes XLA compiles for, so
+    it can change the last bits of an action, and a long contact-rich episode may then end otherwise: equal in
+    distribution, not in every episode. Neither is a processor or MuJoCo version promised to repeat another's bits.
 
     Raises `WorkbenchError` when there is nothing to evaluate, `DivergedError` when the policy answers NaN, and
     `WorkerError` when a worker fails.
     """
     if episodes < 1 or not cells or not seeds:
         raise WorkbenchError("nothing to evaluate: give at least one cell, one seed and one episode.")
-    plan = Plan(task, cells, seeds, episodes, record, key_seed, success_timing, act_ms or {})
+    plan = Plan(task, cells, seeds, episodes, record, key_seed, success_timing, act_ms or {}, first_episode)
     book = LaneBook(plan, max_lanes)
     bar = tqdm(total=book.total, desc=task, unit="episode", disable=None if progress else True)
     settings = {"workers": workers, "success_timing": success_timing, "episode_limit": episode_limit}

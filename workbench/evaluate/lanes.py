@@ -15,7 +15,10 @@ from workbench.evaluate.worker import Start, Trace
 
 
 class Plan(NamedTuple):
-    """What is evaluated: `episodes` of every seed and cell, `record` of them kept with physics and decisions."""
+    """What is evaluated: `episodes` of every seed and cell, numbered from `first_episode`.
+
+    The first `record` of them are kept with physics and decisions.
+    """
 
     task: str
     cells: Sequence[Cell]
@@ -25,6 +28,7 @@ class Plan(NamedTuple):
     key_seed: int
     success_timing: str
     act_ms: Mapping[Cell, float]
+    first_episode: int = 0
 
 
 class LaneBook:
@@ -49,7 +53,7 @@ class LaneBook:
         self._return = np.zeros(self.lanes)
         self._success = np.zeros(self.lanes, bool)
         self._began = np.zeros(self.lanes)
-        self._next = np.zeros(self.shape[:2], np.int32)
+        self._next = np.full(self.shape[:2], plan.first_episode, np.int32)
         self._in_flight: dict[int, list[int]] = {group.start: [] for group in self.groups}
         self._decisions: dict[int, list[dict[str, Any]]] = {}
         self._rows: dict[tuple[int, int, int], dict[str, Any]] = {}
@@ -62,16 +66,16 @@ class LaneBook:
 
     def begin(self, group: slice) -> dict[int, Start]:
         """Give every free lane of a group the next episode of its seed and cell."""
-        starts = {}
+        starts, first = {}, self.plan.first_episode
         for lane in range(group.start, group.stop):
             s, c = self._pair(lane)
-            if self.episode[lane] >= 0 or self._next[s, c] == self.plan.episodes:
+            if self.episode[lane] >= 0 or self._next[s, c] == first + self.plan.episodes:
                 continue
             episode = int(self._next[s, c])
             self._next[s, c] += 1
             self.episode[lane], self.step[lane] = episode, 0
             self._return[lane], self._success[lane], self._began[lane] = 0.0, False, time.perf_counter()
-            recorded = episode < self.plan.record
+            recorded = episode < first + self.plan.record
             if recorded:
                 self._decisions[lane] = []
             starts[lane] = Start(episode_seed(self.plan.key_seed, self.plan.seeds[s], episode), recorded)

@@ -22,7 +22,7 @@ KEPT = 32
 """Most states a branch keeps in memory."""
 
 KEPT_BYTES = 512 * 2**20
-"""Most bytes of them; at least four states are kept, however large."""
+"""Most bytes of them, of all branches of a trainer; each keeps at least four states, however large."""
 
 
 class Kept:
@@ -35,17 +35,20 @@ class Kept:
         self.most, self.every = most, every
         self.states: dict[int, TrainState] = {}
 
-    @classmethod
-    def sized_for(cls, state: TrainState) -> "Kept":
-        """As many as fit into `KEPT_BYTES`, between four and `KEPT`."""
+    def fit(self, state: TrainState, room: int) -> None:
+        """Keep as many like `state` as fit into `room` bytes, between four and `KEPT`."""
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(state, eqx.is_array)))
-        return cls(most=max(4, min(KEPT, KEPT_BYTES // size)))
+        self.most = max(4, min(KEPT, room // size))
+        self._thin()
 
     def offer(self, step: int, state: TrainState) -> None:
         """Keep a state where the last one kept is `every` updates or more behind."""
         if self.states and step - max(self.states) < self.every:
             return
         self.states[step] = state
+        self._thin()
+
+    def _thin(self) -> None:
         while len(self.states) > self.most:
             self.every *= 2
             kept: dict[int, TrainState] = {}
@@ -83,9 +86,10 @@ class Branch:
         self.active = True
         self.rewinds = 0
         self.chunk = 1
-        self.kept = Kept.sized_for(state)
+        self.kept = Kept(KEPT)
         self.kept.offer(self.step, state)
         self._weights = self.start.weights()
+        self._began: Settings | None = None
 
     @classmethod
     def fresh(cls, name: str, spec: RunSpec, data: Dataset) -> "Branch":
@@ -164,8 +168,8 @@ class Branch:
         self.history = self.history.until(step)
         self.kept = self.kept.until(step)
         self.kept.offer(step, self.state)
-        if self.forked_at is not None:
-            self.forked_at = min(self.forked_at, step)
+        if self.forked_at is not None and step < self.forked_at:
+            self.forked_at, self._began = step, None
         self._take(apply(self.start, self.interventions))
 
     def fork(
@@ -184,6 +188,7 @@ class Branch:
         child._take(apply(child.start, child.interventions))
         if step == self.step:
             child.dials.set(**self.dials.read()[1].values)
+        child._began = child.dials.read()[1]
         return child
 
     def vary(self, data: Dataset, name: str, settings: dict[str, Any]) -> "Branch":
@@ -204,6 +209,7 @@ class Branch:
         )
         child = Branch.fresh(name, made, data)
         child.dials.set(n=dials.values["n"], verifier=dials.values["verifier"])
+        child._began = child.dials.read()[1]
         return child
 
     def enter(self, step: int, values: dict[str, float], rewinds: int) -> None:
@@ -212,9 +218,13 @@ class Branch:
             self.history = self.history.including(step, values)
 
     def values_of(self, preset: str | None = None) -> dict[str, Value]:
-        """The values of all controls where the branch began, or those of a preset such as `paper`."""
+        """The values of all controls where the branch began, or those of a preset such as `paper`.
+
+        A fork began with the dials that it was made with; one that was loaded, or rewound to before it was made, with
+        the settings that led to `forked_at`.
+        """
         if preset is None:
-            return self.start.values
+            return (self._began or apply(self.start, before(self.interventions, self.forked_at or 0))).values
         spec = self.spec
         made = make_spec(spec.task, spec.data, agent=spec.agent, preset_name=preset, settings=spec.settings)
         return Settings.of(made).values

@@ -5,6 +5,7 @@ asked for is shown, already plays the next.
 """
 
 import html
+import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from io import BytesIO
@@ -17,6 +18,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.live.compute_picture import Scene, draw
+from workbench.live.dial import slider_names
 from workbench.live.latest import Latest
 from workbench.live.thread import Halted
 from workbench.live.trained import Explorable, Played, TrainedRun
@@ -24,6 +26,13 @@ from workbench.stats import success_rate
 
 DPI = 110
 STYLE = {"description_width": "11em"}
+LABELS = {"m_inf": "Euler steps M_inf", "n": "candidates N", "step": "step of the episode"}
+PICTURES = {
+    "img": "success against cost of a decision, candidate actions with their Q at the step, Q along the episode",
+    "video": "video of the episode",
+}
+"""Names of the sliders, and of pictures by CSS selector, for those who do not see them."""
+
 Wish = tuple[Cell, int]
 """A budget and the number of an episode."""
 
@@ -32,9 +41,10 @@ class ComputeExplorer(widgets.VBox):
     """Sliders for the inference budget of a trained run: `ComputeExplorer("62c578ac535f")`.
 
     Shown of the chosen budget: success at the newest checkpoint with its Wilson interval, the counted work and the
-    milliseconds of a decision, candidate actions with their Q at a step of the episode, and the episode's video.
-    Another budget plays the same start again with the same noise; **Next episode** goes on to another start, which has
-    been played already while the last was watched.
+    milliseconds of a decision (measured once no episode is being played), what the critic chose from at a step of the
+    episode, and the episode's video. While the episode shown is of another budget, candidates of the chosen one are
+    drawn anew, and the picture says so. Another budget plays the same start again with the same noise; **Next
+    episode** goes on to another start, which has been played already while the last was watched.
 
     `set(m_inf=1, n=16)` moves sliders from code; `result()` waits until all is shown. Raises as `TrainedRun` does.
     """
@@ -44,12 +54,16 @@ class ComputeExplorer(widgets.VBox):
         self.played: Played | None = None
         self._ahead: dict[Wish, Played] = {}
         self._wish: Wish | None = None
+        self._ms: dict[Cell, float] = {}
+        self._machine = threading.Lock()
         m_inf, n = self.run.m_inf, self.run.n
-        self.m_inf = _choice("Euler steps M_inf", m_inf, 8 if 8 in m_inf else m_inf[-1])
-        self.n = _choice("candidates N", n, 4 if 4 in n else n[-1])
+        self.m_inf = _choice(LABELS["m_inf"], m_inf, 8 if 8 in m_inf else m_inf[-1])
+        self.n = _choice(LABELS["n"], n, 4 if 4 in n else n[-1])
         self.step = widgets.IntSlider(
-            value=0, min=0, max=0, description="step of the episode", style=STYLE, layout={"width": "34em"}
+            value=0, min=0, max=0, description=LABELS["step"], style=STYLE, layout={"width": "34em"}
         )
+        for name in LABELS:
+            getattr(self, name).add_class(f"workbench-dial-{name}")
         self.episode = widgets.BoundedIntText(
             value=0, min=0, max=10**6, description="episode", style=STYLE, layout={"width": "18em"}
         )
@@ -63,7 +77,9 @@ class ComputeExplorer(widgets.VBox):
         title = widgets.HTML(f"<b>{html.escape(self.run.name)}</b>")
         asked = [title, self.m_inf, self.n, where, self.step, self.status, self.numbers]
         chosen = widgets.VBox(asked, layout={"flex": "1 1 34em"})
-        super().__init__([widgets.HBox([chosen, self.beside], layout={"flex_flow": "row wrap"}), self.picture])
+        above = widgets.HBox([chosen, self.beside], layout={"flex_flow": "row wrap"})
+        super().__init__([above, self.picture, slider_names(LABELS, PICTURES)])
+        self.add_class("workbench-controls")
         self._film(self.run.video())
         self._judge = Latest(self._show, "judge", self._failed)
         self._player = Latest(self._play, "player", self._failed)
@@ -115,18 +131,25 @@ class ComputeExplorer(widgets.VBox):
 
     def _play(self, wish: Wish, wanted: Callable[[], bool]) -> None:
         """Show the episode that was asked for, then play the one after it; runs in the player's thread."""
+        try:
+            with suppress(Halted), self._machine:
+                self._play_both(wish, wanted)
+        finally:
+            if self.cell not in self._ms:
+                self._judge.ask(self.cell)
+
+    def _play_both(self, wish: Wish, wanted: Callable[[], bool]) -> None:
         coming, what = (wish[0], wish[1] + 1), f"episode {wish[1]} with {wish[0]}"
-        with suppress(Halted):
-            played = self._ahead.get(wish)
-            if played is None:
-                self._say("playing", what)
-                played = self.run.play(*wish, wanted)
-            self._ahead = {wish: played}
-            if wanted():
-                self._watch(played)
-                self._say("ready", f"{what}; the next is being played")
-                self._ahead[coming] = self.run.play(*coming, lambda: wanted() or self._wish == coming)
-                self._say("ready", f"{what}; the next is played already")
+        played = self._ahead.get(wish)
+        if played is None:
+            self._say("playing", what)
+            played = self.run.play(*wish, wanted)
+        self._ahead = {wish: played}
+        if wanted():
+            self._watch(played)
+            self._say("ready", f"{what}; the next is being played")
+            self._ahead[coming] = self.run.play(*coming, lambda: wanted() or self._wish == coming)
+            self._say("ready", f"{what}; the next is played already")
 
     def _watch(self, played: Played) -> None:
         self.played = played
@@ -146,7 +169,8 @@ class ComputeExplorer(widgets.VBox):
         judged = None
         if played is not None:
             step = min(step, played.rollout.length - 1)
-            judged = self.run.judge(played.observations[step], cell, seed=step)
+            same = played.rollout.cell == cell
+            judged = played.judged(step) if same else self.run.judge(played.observations[step], cell, seed=step)
         selected = (cell.m_inf, cell.n)
         scene = Scene(self._budgets(), selected, judged, played.rollout if played else None, step)
         with closing(BytesIO()) as buffer:
@@ -167,7 +191,7 @@ class ComputeExplorer(widgets.VBox):
     def _table(self, cell: Cell, played: Played | None) -> str:
         """What a budget buys and costs, as a table of words."""
         cost, base = self.run.cost(cell), self.run.cost(Cell(1, 1))
-        rows = {"success": self._success(cell), "latency": f"{self.run.milliseconds(cell):.2f} ms a decision, here"}
+        rows = {"success": self._success(cell), "latency": self._latency(cell)}
         if cost is not None and base is not None:
             times = f"{cost.gflop / base.gflop:.1f} times M_inf 1, N 1"
             networks = f"{cost.actor_evaluations} of the actor, {cost.critic_evaluations} of the critics"
@@ -177,6 +201,17 @@ class ComputeExplorer(widgets.VBox):
             rows["episode"] = f"{outcome} in {played.rollout.length} steps. {played.note}"
         cells = (f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in rows.items())
         return f"<table aria-label='what {html.escape(str(cell))} buys and costs'>{''.join(cells)}</table>"
+
+    def _latency(self, cell: Cell) -> str:
+        """Of a decision, measured while the player leaves the machine alone."""
+        if cell not in self._ms:
+            if not self._machine.acquire(blocking=False):
+                return "measured when no episode is being played"
+            try:
+                self._ms[cell] = self.run.milliseconds(cell)
+            finally:
+                self._machine.release()
+        return f"{self._ms[cell]:.2f} ms a decision, here"
 
     def _success(self, cell: Cell) -> str:
         table = self.run.table

@@ -99,7 +99,7 @@ def _candidates(figure: Figure, axes: Axes, judged: Judged, step: int) -> None:
     bar = figure.colorbar(_scale(norm), ax=axes, pad=0.02, aspect=18)
     bar.ax.tick_params(labelsize=6)
     bar.set_label("Q, less that of the chosen", fontsize=7)
-    _frame(axes, f"{judged.n} candidate{'s' * (judged.n > 1)} at step {step}")
+    _frame(axes, f"{judged.n} candidate{'s' * (judged.n > 1)}{', drawn anew,' if judged.anew else ''} at step {step}")
 
 
 def _scale(norm: Normalize) -> Any:

@@ -16,10 +16,14 @@ import ipywidgets as widgets
 
 from workbench.data.catalogue import has_environment
 from workbench.errors import WorkbenchError
+from workbench.live.branch import Branch
 from workbench.live.dial import DESCRIBED, Dial, slider_names
 from workbench.live.evaluations import EVERY
+from workbench.live.publish import own_marks
 from workbench.live.scales import EXPERIMENTS, MEANINGS, STATIC
+from workbench.live.sentences import compiling_line, numbers_line, status_line
 from workbench.live.snapshot import Value
+from workbench.live.thread import BUSY
 from workbench.live.trainer import Trainer
 from workbench.types import VERIFIERS
 
@@ -28,6 +32,9 @@ STATUS_SECONDS = 0.5
 
 COLUMNS = {"grid_template_columns": "repeat(auto-fit, minmax(24em, 1fr))", "grid_gap": "0 1.5em"}
 """As many sliders side by side as the page is wide enough for."""
+
+
+REWIND = "back to that update: changes made at it or later are undone, and what was learned since is lost"
 
 
 class Controls(widgets.VBox):
@@ -42,6 +49,7 @@ class Controls(widgets.VBox):
         self._lock, self._here = threading.RLock(), threading.local()
         self._shown: tuple[Any, ...] = ()
         self._numbers_at = 0.0
+        self._followed: tuple[Any, int] = ((), 0)
         self._paper = trainer.values_of("paper")
         values, meanings = trainer.branch.dials.read()[1].values, trainer.branch.agent.knobs | MEANINGS
         self.dials = {
@@ -87,19 +95,41 @@ class Controls(widgets.VBox):
                 self._show(settings.values)
             self.evaluating.value = trainer.evaluating is not None
             self.success.value = f"<span role='status'>{html.escape(trainer.evaluations.note)}</span>"
-            text = _status(*state)
-            if text != self.status.value or now - self._numbers_at >= STATUS_SECONDS:
+            text = status_line(*state)
+            calm = trainer.status in BUSY and now - self._numbers_at < STATUS_SECONDS
+            due = text != self.status.value or not calm
+            self._follow(trainer.branch, due)
+            if due:
                 self._numbers_at, self.status.value = now, text
-                self.numbers.value = _numbers(trainer)
-                self.compiling.value = _compiling(trainer.compile_seconds)
+                self.numbers.value = numbers_line(trainer)
+                self.compiling.value = compiling_line(trainer.compile_seconds)
 
     def _show(self, values: dict[str, Value]) -> None:
+        """Show the selected branch's values; dials that it lacks are hidden, for agents may differ by a term."""
         for name, dial in self.dials.items():
-            dial.show(float(values[name]))
+            dial.row.layout.display = None if name in values else "none"
+            if name in values:
+                dial.show(float(values[name]))
         branch = self.trainer.branch
         self.verifier.value, self.branch.value, self.active.value = values["verifier"], branch.name, branch.active
         for name, choice in self.static.items():
-            choice.value = branch.spec.settings[name]
+            value = branch.spec.settings[name]
+            if value not in choice.options:
+                choice.options = sorted({*choice.options, value})
+            choice.value = value
+
+    def _follow(self, branch: Branch, due: bool) -> None:
+        """Have the box of Rewind and Fork show a branch's last change by hand or, without one, its last update.
+
+        The latter is renewed where that is `due`. A number that a person typed stays until there is another change, or
+        another branch is chosen.
+        """
+        marks = own_marks(branch)
+        news = (branch.name, branch.rewinds, len(marks))
+        former, shown = self._followed
+        if news != former or (due and not marks and self.at.value == shown):
+            self.at.value = marks[-1].step if marks else branch.step
+            self._followed = (news, self.at.value)
 
     def _training_row(self) -> widgets.HBox:
         trainer = self.trainer
@@ -152,7 +182,7 @@ class Controls(widgets.VBox):
             self.trainer.set(**chosen.values)
             self.watch.value = html.escape(f"Watch: {chosen.watch}")
 
-        self.try_it = self._button("Try it", try_it, "set the experiment's values; Reset takes them back")
+        self.try_it = self._button("Try it", try_it, "set the experiment's values; Rewind undoes it")
         return widgets.VBox([widgets.HBox([self.experiment, self.try_it]), self.watch])
 
     def _past_row(self) -> widgets.HBox:
@@ -161,11 +191,18 @@ class Controls(widgets.VBox):
         self.branch.observe(self._heard(trainer.select), "value")
         self.active = widgets.Checkbox(value=True, description="trains", indent=False, layout={"width": "6em"})
         self.active.observe(self._heard(lambda on: trainer.activate(trainer.selected, on)), "value")
-        self.at = widgets.BoundedIntText(value=0, min=0, max=10**9, description="at update", layout={"width": "13em"})
-        self.rewind = self._button(
-            "Rewind", lambda: trainer.rewind(self.at.value, wait=False), "back to that update; what came later is lost"
+        self.at = widgets.BoundedIntText(
+            value=trainer.branch.step,
+            min=0,
+            max=10**9,
+            description="at update",
+            tooltip="follows the last change by hand; where there is none, the last update",
+            layout={"width": "13em"},
         )
-        self.fork = self._button("Fork", lambda: trainer.fork(self.at.value, wait=False), "a second branch from there")
+        self.rewind = self._button("Rewind", lambda: trainer.rewind(self.at.value, wait=False), REWIND, self._going)
+        self.fork = self._button(
+            "Fork", lambda: trainer.fork(self.at.value, wait=False), "a second branch from that update", self._going
+        )
         self.fork_now = self._button("Fork now", lambda: trainer.fork(wait=False), "a second branch from here")
         row = [self.branch, self.active, self.at, self.rewind, self.fork, self.fork_now]
         return widgets.HBox(row, layout={"flex_flow": "row wrap"})
@@ -194,26 +231,35 @@ class Controls(widgets.VBox):
             raise WorkbenchError("choose another width, m_disc or m_btt first: a branch like this one is a fork.")
         return self.trainer.vary(wait=False, **changed)
 
-    def _button(self, label: str, work: Callable[[], Any], tooltip: str) -> widgets.Button:
+    def _going(self) -> str:
+        return f"going to update {self.at.value:,} from the nearest state kept"
+
+    def _button(
+        self, label: str, work: Callable[[], Any], tooltip: str, doing: Callable[[], str] = str
+    ) -> widgets.Button:
+        """A button; `doing` says what `work` is at until its future is done."""
         button = widgets.Button(description=label, tooltip=tooltip, layout={"width": "auto"})
-        button.on_click(lambda _: self._ask(work))
+        button.on_click(lambda _: self._ask(work, doing()))
         return button
 
-    def _ask(self, work: Callable[[], Any]) -> None:
+    def _ask(self, work: Callable[[], Any], doing: str = "") -> None:
         """Do what a person asked for, and tell what came of it now or, for a future, later."""
-        self.message = ""
+        self.message = doing
         try:
             future = work()
+            self.refresh()
             if isinstance(future, Future):
-                future.add_done_callback(self._came_of)
+                future.add_done_callback(lambda done: self._came_of(done, doing))
         except WorkbenchError as error:
             self.message = str(error)
         self.refresh()
 
-    def _came_of(self, future: Future) -> None:
+    def _came_of(self, future: Future, doing: str) -> None:
         error = None if future.cancelled() else future.exception()
         if error is not None:
             self.message = str(error) or repr(error)
+        elif self.message == doing:
+            self.message = ""
         self.refresh()
 
     def _write(self, name: str, value: Value) -> None:
@@ -240,20 +286,3 @@ class Controls(widgets.VBox):
             yield
         finally:
             self._here.silent = former
-
-
-def _status(status: str, error: str | None, message: str) -> str:
-    told = f" {html.escape(message)}" if message else ""
-    detail = f"<pre>{html.escape(error)}</pre>" if error else ""
-    return f"<span role='status'><b>{status}</b>{told}</span>{detail}"
-
-
-def _numbers(trainer: Trainer) -> str:
-    steps = ", ".join(f"{html.escape(name)}: update {each.step:,}" for name, each in list(trainer.branches.items()))
-    speed = trainer.updates_per_second
-    return f"{steps}; {speed:,.0f} updates a second" if speed else steps
-
-
-def _compiling(seconds: float | None) -> str:
-    cost = "not compiled yet" if seconds is None else f"compiling took {seconds:.1f} s last time"
-    return f"Fixed when compiled, so each new choice recompiles: {cost}."

@@ -46,9 +46,10 @@ class Names(anywidget.AnyWidget):
     """
 
 
-def slider_names(labels: dict[str, str]) -> Names:
-    """Names of the sliders that have the class `workbench-dial-NAME`."""
-    return Names(names={f".workbench-dial-{name} [role=slider]": label for name, label in labels.items()})
+def slider_names(labels: dict[str, str], others: dict[str, str] | None = None) -> Names:
+    """Names of the sliders that have the class `workbench-dial-NAME`, and of `others` by their CSS selectors."""
+    sliders = {f".workbench-dial-{name} [role=slider]": label for name, label in labels.items()}
+    return Names(names=sliders | (others or {}))
 
 
 class Dial:

@@ -47,6 +47,9 @@ COLUMNS = {
 }
 """Columns of a report that are shown below the picture, and their headings."""
 
+PICTURE = {"img": "samples of the data and of the policy, and the bound on W2 with its terms, as in the table below"}
+"""Name of the picture for those who do not see it."""
+
 DATA = Provenance("arrays", "explored mixture")
 Values = dict[str, float]
 
@@ -117,7 +120,7 @@ class MixtureExplorer(widgets.VBox):
         rows = [[self.sliders[f"{axis}{k}"] for axis in "xyw"] for k in range(1, MODES + 1)]
         rows.append([self.sliders["sigma"], self.sliders["sc"]])
         lines = [widgets.HBox(row, layout={"flex_flow": "row wrap"}) for row in rows]
-        names = slider_names({name: label for name, (*_, label) in controls().items()})
+        names = slider_names({name: label for name, (*_, label) in controls().items()}, PICTURE)
         super().__init__([*lines, self.status, self.picture, self.numbers, names])
         self.add_class("workbench-controls")
         self._latest = Latest(self._learn, "mixture", lambda error: self._say("failed", error))

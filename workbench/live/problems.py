@@ -68,7 +68,8 @@ class Picture:
     """Samples of one seed's policy in the plane.
 
     `clouds` has one row a policy, named by `labels`: first that of the controls' budget, then one step, then as many
-    steps as the training discretisation has. `paths` are ways from noise to action of the first. `values` are metrics.
+    steps as the training discretisation has. `paths` are ways from noise to the first points of the first cloud, each
+    that of the candidate which the critic chose. `values` are metrics.
     """
 
     labels: tuple[str, ...]
@@ -143,14 +144,19 @@ def _draw(agent, toy, held_out, state, budget, n, m_disc):
     rows = jax.vmap(held_out.transition)(jnp.arange(POINTS) % held_out.size)
     keys = jax.random.split(jax.random.key(0), POINTS)
 
-    def sample(budget: Budget, n: Int[Array, ""]) -> Float[Array, "point 2"]:
+    def sample(budget: Budget, n: Int[Array, ""]) -> tuple[Float[Array, "point 2"], Int[Array, " point"]]:
         return jax.vmap(partial(_best_of, agent, state, budget, n))(rows.x, keys)
 
     one, finest = (Budget(m_inf=m, n=1, pessimism=budget.pessimism) for m in (1, m_disc))
-    chosen, single, fine = sample(budget, n), sample(one, as_int32(1)), sample(finest, as_int32(1))
+    chosen, number = sample(budget, n)
+    (single, _), (fine, _) = sample(one, as_int32(1)), sample(finest, as_int32(1))
     actor = state.nets.get("actor")
     shortcut = isinstance(actor, ShortcutActor)
-    paths = jax.vmap(partial(_path, actor, m=budget.m_inf))(rows.x[:PATHS], keys[:PATHS]) if shortcut else ()
+    paths = (
+        jax.vmap(partial(_path, actor, m=budget.m_inf))(rows.x[:PATHS], keys[:PATHS], number[:PATHS])
+        if shortcut
+        else ()
+    )
     values = {
         "reward": jax.vmap(toy.reward_at)(rows.x, chosen).mean(),
         "energy_m1": _energy_distance(single, rows.a),
@@ -161,21 +167,24 @@ def _draw(agent, toy, held_out, state, budget, n, m_disc):
 
 def _best_of(
     agent: AbstractAgent, state: TrainState, budget: Budget, n: Int[Array, ""], x: Float[Array, " obs"], key: Key
-) -> Float[Array, " act"]:
-    """The best of n candidates, drawn one after another, so that n is traced and costs what it is."""
+) -> tuple[Float[Array, " act"], Int[Array, ""]]:
+    """The best of n candidates and its number; drawn one after another, so that n is traced and costs what it is."""
 
-    def better(i: Int[Array, ""], best: tuple[Array, Array]) -> tuple[Array, Array]:
+    def better(i: Int[Array, ""], best: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         decision = agent.act(state, x, budget, key=jax.random.fold_in(key, i))
-        return jax.tree.map(partial(jnp.where, decision.q > best[1]), (decision.a, decision.q), best)
+        return jax.tree.map(partial(jnp.where, decision.q > best[1]), (decision.a, decision.q, i), best)
 
     first = agent.act(state, x, budget, key=jax.random.fold_in(key, 0))
-    return jax.lax.fori_loop(1, n, better, (first.a, first.q))[0]
+    a, _, chosen = jax.lax.fori_loop(1, n, better, (first.a, first.q, as_int32(0)))
+    return a, chosen
 
 
-def _path(actor, x: Float[Array, " obs"], key: Key, *, m: Int[Array, ""]) -> Float[Array, "time act"]:
-    """The m + 1 points of the way to the first candidate of `_best_of`, then the rest of a buffer for the largest m."""
+def _path(
+    actor, x: Float[Array, " obs"], key: Key, number: Int[Array, ""], *, m: Int[Array, ""]
+) -> Float[Array, "time act"]:
+    """The m + 1 points of the way to a candidate of `_best_of`, then the rest of a buffer for the largest m."""
     h = 1.0 / m.astype(x.dtype)
-    a_0 = jax.random.normal(jax.random.fold_in(jax.random.fold_in(key, 0), 0), (2,))
+    a_0 = jax.random.normal(jax.random.fold_in(jax.random.fold_in(key, number), 0), (2,))
 
     def step(j: Int[Array, ""], points: Float[Array, "time act"]) -> Float[Array, "time act"]:
         return points.at[j + 1].set(points[j] + h * actor(points[j], j * h, h, x))

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from workbench.live.detached import answer_nobody
+from workbench.live.owners import is_over
 
 CALM = 3.0
 """Most messages a second while nothing is touched: a browser that draws takes time from the training beside it."""
@@ -49,6 +50,7 @@ class Watched(Protocol):
     cloud_labels: Any
     paths: Any
     reward_grid: Any
+    retired: Any
 
     def subscribe(self, callback: Callable[..., None]) -> Callable[[], None]: ...
 
@@ -163,15 +165,23 @@ def even(value: Any) -> np.ndarray:
 
 
 def thin(table: np.ndarray, most: int) -> np.ndarray:
-    """About `most` rows of a table, evenly spread; the last row stays, and so do the rare values of sparse columns."""
+    """About `most` rows of a table, evenly spread, and the last row.
+
+    A column that is not finite everywhere has up to `most // 4` of its own rows besides, evenly spread as well.
+    """
     if len(table) <= most:
         return table
     keep = np.zeros(len(table), bool)
     keep[:: -(-len(table) // most)] = True
     keep[-1] = True
-    finite = np.isfinite(table)
-    sparse = finite.sum(axis=0) <= most // 4
-    return table[keep | finite[:, sparse].any(axis=1)]
+    rare: dict[bytes, np.ndarray] = {}  # columns that are measured together thin alike, and count once
+    for finite in np.isfinite(table).T:
+        rows = np.flatnonzero(finite)
+        if len(rows) < len(table):
+            rare[rows.tobytes()] = rows
+    for rows in rare.values():
+        keep[rows[:: max(1, -(-len(rows) // max(1, most // 4)))]] = True
+    return table[keep]
 
 
 class Publisher:
@@ -179,7 +189,8 @@ class Publisher:
 
     Of those made by hand no more than `RATE` a second. The trainer's thread only sets flags. Nothing is sent before a
     front end has said `hello`, which asks for all; set `listening` to False to fall silent again. `keep` is called in
-    the publisher's thread when training halts, and every `KEEP` seconds while it goes on.
+    the publisher's thread when training halts, and every `KEEP` seconds while it goes on. When the trainer was retired
+    and has ended, the thread tells it and ends too.
     """
 
     def __init__(
@@ -247,10 +258,12 @@ class Publisher:
             self._wake.clear()
             if self._closed:
                 return
-            start = time.perf_counter()
+            start, over = time.perf_counter(), is_over(self._trainer)
             if self.listening:
                 self._publish()
             self._keep_now_and_then()
+            if over:
+                return self.close()
             hurried = self._rest(hurried, start)
 
     def _keep_now_and_then(self) -> None:

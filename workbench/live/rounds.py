@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.live.branch import Branch
+from workbench.live.branch import KEPT_BYTES, Branch
 from workbench.live.problems import Probes, Problem
 from workbench.live.thread import Loop
 
@@ -28,6 +28,7 @@ class Rounds:
         self.compile_seconds: float | None = None
         self._programs: set[str] = set()
         self._speed: deque[tuple[float, int]] = deque(maxlen=64)
+        self._share_memory()
 
     @property
     def updates_per_second(self) -> float:
@@ -53,7 +54,18 @@ class Rounds:
         """Take a new branch in, and select it."""
         self.branches[branch.name] = branch
         self.selected = branch.name
+        self._share_memory()
         return branch
+
+    def forget(self) -> None:
+        """Let go of all states that branches keep to go back to, but for update 0."""
+        for branch in list(self.branches.values()):
+            branch.kept = branch.kept.until(0)
+
+    def _share_memory(self) -> None:
+        """One budget of bytes for what all branches keep."""
+        for branch in list(self.branches.values()):
+            branch.kept.fit(branch.state, KEPT_BYTES // len(self.branches))
 
     def new_name(self, asked: str | None, proposed: str) -> str:
         """The name asked for, or a new one like that proposed; raises `WorkbenchError` where the first is taken."""

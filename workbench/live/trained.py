@@ -35,6 +35,24 @@ STEPS, CANDIDATES = (1, 2, 4, 8, 16), (1, 4, 16, 32)
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Candidate actions at one observation, each with its value; `chosen` is the best of the first `n`.
+
+    `anew` says that they were drawn to be looked at: an episode that went through this observation had others.
+    """
+
+    candidates: Float[np.ndarray, "cand act"]
+    q: Float[np.ndarray, " cand"]
+    n: int
+    anew: bool = True
+
+    @property
+    def chosen(self) -> int:
+        """Number of the candidate with the largest value among the first `n`."""
+        return int(self.q[: self.n].argmax())
+
+
+@dataclass(frozen=True)
 class Played:
     """One episode, the observation of each of its steps, and the video of it, or why there is none in `note`."""
 
@@ -43,19 +61,10 @@ class Played:
     video: bytes | None
     note: str = ""
 
-
-@dataclass(frozen=True)
-class Judged:
-    """Candidate actions at one observation, each with its value; `chosen` is the best of the first `n`."""
-
-    candidates: Float[np.ndarray, "cand act"]
-    q: Float[np.ndarray, " cand"]
-    n: int
-
-    @property
-    def chosen(self) -> int:
-        """Number of the candidate with the largest value among the first `n`."""
-        return int(self.q[: self.n].argmax())
+    def judged(self, step: int) -> Judged:
+        """What the episode's action at a step was chosen from."""
+        rollout = self.rollout
+        return Judged(rollout.candidates[step], rollout.q_candidates[step], rollout.cell.n, anew=False)
 
 
 @runtime_checkable
@@ -95,7 +104,6 @@ class TrainedRun:
         self.table = _table(self.folder, int(state.step[0]))
         self.m_inf = tuple(sorted({*STEPS, *self.table["m_inf"].tolist()}))
         self.n = tuple(sorted({*CANDIDATES, *self.table["n"].tolist()}))
-        self._ms: dict[Cell, float] = {}
 
     def cost(self, cell: Cell) -> DecisionCost | None:
         """Counted work of one decision; None for agents whose work is not counted."""
@@ -104,10 +112,8 @@ class TrainedRun:
         return decision_cost(self.agent, self.info.obs, self.info.act, m_inf=cell.m_inf, n=cell.n)
 
     def milliseconds(self, cell: Cell) -> float:
-        """Of one warm decision for one observation, measured here when it is first asked for; compiles."""
-        if cell not in self._ms:
-            self._ms |= measure_act_ms(self.agent, self.state, [cell], self.info.obs)
-        return self._ms[cell]
+        """Of one warm decision for one observation, measured here and now; compiles."""
+        return measure_act_ms(self.agent, self.state, [cell], self.info.obs)[cell]
 
     def cost_table(self, cells: Sequence[Cell], rounds: int = 5) -> pd.DataFrame:
         """Work and milliseconds of a decision by budget, with the columns that figures of cost take; for SORL alone.
@@ -133,9 +139,9 @@ class TrainedRun:
         return Judged(decision.candidates, decision.q_candidates, cell.n)
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool] = lambda: True) -> Played:
-        """Play and film an episode; its start and its noise depend on `episode` alone, not on the budget.
+        """Play and film an episode as evaluations number them: it has the start and the noise that they gave it.
 
-        Raises `Halted` when `wanted()` says no before the end.
+        Neither depends on the budget. Raises `Halted` when `wanted()` says no before the end.
         """
         policy = make_policy(self.agent, self.state, [cell], diagnostics=True)
         seen: list[np.ndarray] = []
@@ -154,7 +160,7 @@ class TrainedRun:
             [cell],
             seeds=self.spec.seeds[:1],
             episodes=1,
-            key_seed=episode,
+            first_episode=episode,
             success_timing=timing,
             **settings,
         )

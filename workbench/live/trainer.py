@@ -1,7 +1,5 @@
 """Training in a thread of its own, which other threads start, steer, rewind and fork, and never wait for."""
 
-import atexit
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from workbench.data.dataset import Dataset
 from workbench.data.load import load_data
 from workbench.live.branch import Branch
 from workbench.live.evaluations import Evaluations
+from workbench.live.owners import claim, is_over
 from workbench.live.problems import Problem
 from workbench.live.rounds import Rounds
 from workbench.live.session import Session, write_run
@@ -20,15 +19,6 @@ from workbench.live.snapshot import Value
 from workbench.live.thread import Loop
 from workbench.paths import runs_dir
 from workbench.store.spec import make_spec
-
-_owners: "weakref.WeakValueDictionary[str, Trainer]" = weakref.WeakValueDictionary()
-
-
-@atexit.register
-def _stop_all() -> None:
-    """Threads inside JAX while Python leaves would crash it."""
-    for trainer in list(_owners.values()):
-        trainer.stop()
 
 
 class Trainer:
@@ -40,8 +30,9 @@ class Trainer:
     episodes of an OGBench task beside the training; with `evaluating` set it is done again and again.
 
     All methods may be called from any thread; those with `wait` return a result, or a future of it where it is False.
-    There is one trainer a `name`: making or starting another stops the former. `settings` and `weights` override the
-    preset's by name, as in `make_spec`; `data` is a training file or a pair of datasets. Raises `WorkbenchError`.
+    There is one trainer a `name`: making or starting another retires the former (see `retire`). `settings` and
+    `weights` override the preset's by name, as in `make_spec`; `data` is a training file or a pair of datasets. Raises
+    `WorkbenchError`.
     """
 
     def __init__(
@@ -63,12 +54,13 @@ class Trainer:
         self._begin(Problem.of(task, train, held_out), [Branch.fresh("main", spec, train)], name)
 
     def _begin(self, problem: Problem, branches: list[Branch], name: str) -> None:
-        self.name, self.problem = name, problem
+        self.name, self.problem, self.retired = name, problem, False
         self._rounds = Rounds(problem, {branch.name: branch for branch in branches})
         self._loop = Loop(lambda: self._rounds.take(self._loop), self._rounds.look, name)
         self.evaluations = Evaluations(problem.task, name, self._loop.submit, self._loop.nudge)
         self._loop.subscribe(lambda: self.evaluations.tick(list(self.branches.values()), self.status))
-        self._claim_name()
+        self._loop.subscribe(lambda: self._rounds.forget() if is_over(self) else None)
+        claim(self)
 
     @classmethod
     def load(
@@ -142,7 +134,7 @@ class Trainer:
 
     @property
     def paths(self) -> list[np.ndarray] | None:
-        """Ways from noise to action of the first cloud, each (M_inf + 1, 2)."""
+        """Ways from noise to the first points of the first cloud, each (M_inf + 1, 2); of N candidates the chosen."""
         picture = self._rounds.measured.picture
         return picture.paths if picture else None
 
@@ -191,7 +183,7 @@ class Trainer:
 
     def start(self, steps: int | None = None) -> None:
         """Train every active branch, `steps` updates further or without end. Returns at once."""
-        self._claim_name()
+        claim(self)
         self._rounds.aim(steps)
         self._loop.start()
 
@@ -209,6 +201,14 @@ class Trainer:
         """Stop at the end of the chunk and end the thread; `start` goes on in a new one."""
         self.evaluations.stop(wait)
         self._loop.stop(wait)
+
+    def retire(self) -> None:
+        """Stop because another trainer takes the name: views follow no longer, states to go back to are let go.
+
+        `start` still goes on from here, and `rewind` trains from update 0 again. Returns at once.
+        """
+        self.retired = True
+        self.stop(wait=False)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until training pauses, fails or stops; returns whether it did. Never waits in the trainer's thread."""
@@ -292,9 +292,3 @@ class Trainer:
     def _do(self, job: Callable[[], Any], wait: bool) -> Any:
         future = self._loop.submit(job)
         return future.result() if wait else future
-
-    def _claim_name(self) -> None:
-        former = _owners.get(self.name)
-        if former is not None and former is not self:
-            former.stop(wait=False)
-        _owners[self.name] = self

@@ -1,11 +1,11 @@
 """Which OpenGL backend works here: found out in a process of its own, before MuJoCo is imported anywhere."""
 
 import functools
-import os
 import subprocess
 import sys
 
 from workbench.errors import NoGraphicsError
+from workbench.processes import own_environment
 from workbench.render.gpu import OWN, VISIBLE, choose_device
 
 OFF = "off"
@@ -41,7 +41,7 @@ def probe_backend(timeout: float = 60.0) -> str:
 
 def users_own() -> str:
     """The backend that the user asked for in `MUJOCO_GL`, or nothing."""
-    return os.environ.get("MUJOCO_GL", "").strip().lower()
+    return own_environment().get("MUJOCO_GL", "").strip().lower()
 
 
 def give_up_on(name: str) -> str:
@@ -53,7 +53,7 @@ def give_up_on(name: str) -> str:
 
 def graphics_environment(backend: str) -> dict[str, str]:
     """The environment of a process that renders by `backend`, with EGL on the GPU that CUDA computes on."""
-    environment = os.environ | {"MUJOCO_GL": backend, "JAX_PLATFORMS": "cpu"}
+    environment = own_environment() | {"MUJOCO_GL": backend, "JAX_PLATFORMS": "cpu"}
     environment.pop("PYOPENGL_PLATFORM", None)
     if backend in ("egl", "osmesa"):
         environment["PYOPENGL_PLATFORM"] = backend

@@ -72,10 +72,6 @@ class Scrub:
         """Number of frames."""
         return len(self.tracks[0].step)
 
-    def frame_of(self, step: int) -> int:
-        """The first frame that shows a step, or the one before it where it falls between frames."""
-        return min(max(step, 0) // self.stride, self.frames - 1)
-
 
 _ARRAYS = ("step", "q", "q_candidates", "chosen", "flow", "reward", "success", "actions")
 

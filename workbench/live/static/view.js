@@ -646,7 +646,9 @@ class View {
   drawAll(theme) {
     const { store } = this, branches = store.shown();
     const panels = this.panels.filter((panel) => branches.some((branch) => branch.has(panel.line)));
-    for (const panel of panels.length ? panels : this.panels.slice(0, 1)) {
+    const shown = panels.length ? panels : this.panels.slice(0, 1);
+    this.hideAllBut([...shown.map((panel) => panel.line), ...this.cloudNames()]);
+    for (const panel of shown) {
       const frame = this.frame(panel.line, panel.title, panel.unit, true);
       frame.scale = drawPanel(frame.canvas, panel, store, this.palette, theme);
       this.announce(frame.canvas, panel);
@@ -662,6 +664,14 @@ class View {
       frame.canvas.setAttribute("aria-label", `${cloud.shape[1]} actions sampled from the policy, ${cloud.labels[i] || ""}`);
       drawCloud(frame.canvas, i, store.pictures, this.palette, theme);
     }
+  }
+  cloudNames() {
+    const count = this.store.pictures.cloud?.shape[0] || 0;
+    return Array.from({ length: count }, (_, i) => `cloud ${i}`);
+  }
+  /** Hide what has nothing to show any more: a branch that is rewound may have no value of a metric left. */
+  hideAllBut(names) {
+    for (const [name, frame] of this.frames) frame.figure.hidden = !names.includes(name);
   }
   /** The canvas of a panel, made when it is first asked for, in the order of the panels. */
   frame(name, title, unit, curves) {
@@ -788,6 +798,11 @@ export default () => {
   const initialize = ({ model }) => {
     const stored = model.get("snapshot");
     if (stored?.head) store.apply(stored.head, stored.buffers);
+    // Where callbacks wait for cells, `hello` is answered after them, and the saved state is all that comes meanwhile.
+    model.on("change:snapshot", () => {
+      const renewed = model.get("snapshot");
+      if (!store.heard && renewed?.head) store.apply(renewed.head, renewed.buffers);
+    });
     model.on("msg:custom", (head, buffers) => {
       if (store.accepts(head)) store.apply(head, buffers);
       else if (store.heard) {
