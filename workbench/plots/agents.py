@@ -46,7 +46,9 @@ def _first_budget(table: pd.DataFrame) -> pd.DataFrame:
 
 def _panel(axes: Axes, name: str, own: pd.DataFrame, drawn: pd.DataFrame) -> None:
     colour = GREY if name == DATA else agent_style(name)["color"]
-    axes.scatter(drawn["a_1"], drawn["a_2"], s=2, color=colour, alpha=0.35, linewidth=0, rasterized=True)
+    points = drawn[["a_1", "a_2"]].to_numpy(float)
+    size = 2 if np.ptp(points, axis=0).max() > 0.05 else 12  # one action, drawn over and over, would be overlooked
+    axes.scatter(*points.T, s=size, color=colour, alpha=0.35, linewidth=0, rasterized=True)
     axes.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
     budget = own.iloc[0]
     steps = f", $M$ = {budget['m_inf']}" if budget["m_inf"] > 1 else ""
