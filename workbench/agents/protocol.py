@@ -11,7 +11,8 @@ from workbench.errors import UnknownNameError
 class Protocol:
     """The inference budget of an agent (fields of a `Cell`), its updates, and the checkpoints whose mean is its score.
 
-    `sequential` is whether M_inf changes what it does. `note` says what the sources leave open.
+    `sequential` is whether M_inf changes what it does. `tried` are the step counts that the command line evaluates
+    where none are given; without any it is `m_inf`. `note` says what the sources leave open.
     """
 
     m_inf: int = 1
@@ -21,13 +22,17 @@ class Protocol:
     updates: int = 1_000_000
     scored: tuple[int, ...] = (800_000, 900_000, 1_000_000)
     note: str = ""
+    tried: tuple[int, ...] = ()
 
 
 _FLOW = Protocol(m_inf=10, sequential=True)
 
 PROTOCOLS: dict[str, Protocol] = {
     "sorl": Protocol(
-        m_inf=8, sequential=True, note="evaluated at 1, 2, 4 and 8; which one the paper reports is unknown"
+        m_inf=8,
+        sequential=True,
+        note="evaluated at 1, 2, 4 and 8; which one the paper reports is unknown",
+        tried=(1, 2, 4, 8),
     ),
     "bc": Protocol(),
     "iql": Protocol(),

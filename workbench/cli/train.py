@@ -123,12 +123,12 @@ class Train:
 
     def _cells(self) -> "tuple[Cell, ...]":
         """Budgets of the evaluations on the way."""
+        from workbench.agents.protocol import protocol
         from workbench.data.load import environment_of
-        from workbench.evaluate.cell import STEPS, protocol_grid
+        from workbench.evaluate.cell import protocol_grid
 
-        return protocol_grid(
-            self.agent, environment_of(self.task), self.m_inf or (STEPS if self.agent == "sorl" else ())
-        )
+        environment = environment_of(self.task)
+        return protocol_grid(self.agent, environment, self.m_inf or protocol(self.agent, environment).tried)
 
 
 def _assignments(flag: str, texts: tuple[str, ...]) -> dict[str, Any]:

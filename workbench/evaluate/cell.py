@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from workbench.agents.protocol import protocol
 from workbench.errors import WorkbenchError
 
-STEPS = (1, 2, 4, 8)
-"""Step counts at which SORL is evaluated."""
-
 
 @dataclass(frozen=True, order=True)
 class Cell:
