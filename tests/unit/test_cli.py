@@ -159,6 +159,17 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "[\n", "")
 
 
+def test_a_file_where_the_runs_folder_should_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").write_text("")
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "runs"))
+    assert main(["train", "toy:grid", "--preset", "small", "--steps", "4"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert str(tmp_path / "runs") in said
+    assert said.endswith("a file stands where a folder should be; choose another.")
+
+
 def test_list(data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_maze(data_folder / "official")
     write_maze(data_folder / "regenerated" / f"{MAZE_DATA}-e3-s7")

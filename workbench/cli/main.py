@@ -58,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PermissionError as error:
         print(f"workbench: no permission for {error.filename}: choose a folder you may write to.", file=sys.stderr)
         return WorkbenchError.exit_code
+    except NotADirectoryError as error:
+        print(f"workbench: {error.filename}: a file stands where a folder should be; choose another.", file=sys.stderr)
+        return WorkbenchError.exit_code
     except KeyboardInterrupt:
         print("workbench: interrupted.", file=sys.stderr)
         return INTERRUPTED
