@@ -27,7 +27,7 @@ def interpolate(a_0: Action, a_1: Action, t: Scalar, *, sigma_min: float = 0.0) 
     return (1.0 - (1.0 - sigma_min) * t) * a_0 + t * a_1
 
 
-def self_consistency_target(s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"]) -> Action:
+def mean_of_two_steps(s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"]) -> Action:
     r"""What one step of size 2h should predict: the mean of two steps of size h.
 
     $$\tfrac12\big[s(a_t, t, h \mid x) + s(a_{t+h}, t+h, h \mid x)\big], \quad a_{t+h} = a_t + h\, s(a_t, t, h \mid x)$$

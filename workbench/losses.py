@@ -1,11 +1,39 @@
 """Per-example loss terms; the caller takes the mean. Gradients stop only where a docstring says so."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from workbench.diffusion import Denoiser, consistent, preserved
-from workbench.flow import Action, Scalar, Shortcut, interpolate, self_consistency_target
+from workbench.flow import Action, Scalar, Shortcut, interpolate, mean_of_two_steps
+
+
+class VelocityTarget(eqx.Module):
+    """Where a shortcut is asked, and the velocity `v` that it should answer with."""
+
+    a_t: Action
+    t: Scalar
+    h: Scalar
+    x: Float[Array, " obs"]
+    v: Action
+
+
+def velocity_error(s: Shortcut, to: VelocityTarget) -> Scalar:
+    r"""Squared error $\| s(a_t, t, h \mid x) - v \|^2$ of a shortcut, summed over action dimensions, not their mean."""
+    return jnp.sum((s(to.a_t, to.t, to.h, to.x) - to.v) ** 2)
+
+
+def flow_matching_target(
+    a_0: Action, a_1: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"], *, sigma_min: float = 0.0
+) -> VelocityTarget:
+    """What `flow_matching` asks for."""
+    return VelocityTarget(interpolate(a_0, a_1, t, sigma_min=sigma_min), t, h, x, a_1 - (1.0 - sigma_min) * a_0)
+
+
+def self_consistency_target(s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"]) -> VelocityTarget:
+    """What `self_consistency` asks for: one step of size 2h that equals two steps of size h of `s`."""
+    return VelocityTarget(a_t, t, 2.0 * h, x, mean_of_two_steps(s, a_t, t, h, x))
 
 
 def flow_matching(
@@ -15,10 +43,9 @@ def flow_matching(
 
     $$\| s(a_t, t, h \mid x) - (a_1 - (1 - \sigma_{min})\, a_0) \|^2$$
 
-    Flow-matching loss of SORL with h = 1/M_disc; the sum over action dimensions, not their mean.
+    Flow-matching loss of SORL with h = 1/M_disc.
     """
-    target = a_1 - (1.0 - sigma_min) * a_0
-    return jnp.sum((s(interpolate(a_0, a_1, t, sigma_min=sigma_min), t, h, x) - target) ** 2)
+    return velocity_error(s, flow_matching_target(a_0, a_1, t, h, x, sigma_min=sigma_min))
 
 
 def self_consistency(
@@ -30,7 +57,7 @@ def self_consistency(
 
     Self-consistency loss of SORL. `h` is the **half** step, t + 2h ≤ 1. No gradient reaches `s_target`.
     """
-    return jnp.sum((s(a_t, t, 2.0 * h, x) - self_consistency_target(s_target, a_t, t, h, x)) ** 2)
+    return velocity_error(s, self_consistency_target(s_target, a_t, t, h, x))
 
 
 def q_loss(q: Scalar, scale: Scalar) -> Scalar:

@@ -49,23 +49,19 @@ def _one_seed(
         return agent.update(eqx.tree_at(lambda s: s.key, state, key), batch, weights)
 
     arrays, static = eqx.partition(state, eqx.is_array)
-    names = jax.eval_shape(lambda s: one_update(eqx.combine(s, static))[1], arrays)
+    names = list(jax.eval_shape(lambda s: one_update(eqx.combine(s, static))[1], arrays))
 
     def body(_: Int[Array, ""], carry):
         arrays, total, first_bad = carry
         state, metrics = one_update(eqx.combine(arrays, static))
-        total = {name: total[name] + metrics[name] for name in metrics}
-        first_bad = {
-            name: jnp.where((first_bad[name] == 0) & ~jnp.isfinite(metrics[name]), state.step, first_bad[name])
-            for name in metrics
-        }
-        return eqx.filter(state, eqx.is_array), total, first_bad
+        values = jnp.stack([metrics[name] for name in names])
+        first_bad = jnp.where((first_bad == 0) & ~jnp.isfinite(values), state.step, first_bad)
+        return eqx.filter(state, eqx.is_array), total + values, first_bad
 
-    zeros = {name: jnp.zeros(()) for name in names}
-    clean = {name: jnp.zeros((), jnp.int32) for name in names}
-    arrays, total, first_bad = jax.lax.fori_loop(0, num_steps, body, (arrays, zeros, clean))
-    mean = {name: value / num_steps for name, value in total.items()}
-    return eqx.combine(arrays, static), ChunkReport(mean=mean, first_bad=first_bad)
+    start = (arrays, jnp.zeros(len(names)), jnp.zeros(len(names), jnp.int32))
+    arrays, total, first_bad = jax.lax.fori_loop(0, num_steps, body, start)
+    report = ChunkReport(dict(zip(names, total / num_steps, strict=True)), dict(zip(names, first_bad, strict=True)))
+    return eqx.combine(arrays, static), report
 
 
 def over_seeds(function, weights: LossWeights, state: TrainState):

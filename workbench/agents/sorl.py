@@ -1,5 +1,6 @@
 """SORL: a shortcut actor trained by flow matching, self-consistency and a Q loss through its own sampler."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -164,8 +165,7 @@ class SORL(AbstractAgent):
         a_pi, m = self._samples(actor, batch.x, batch.a.shape[-1], key=key_ql)
         q = jnp.mean(jax.vmap(critic)(batch.x, a_pi, m), axis=-1)
         loss_ql = jnp.mean(jax.vmap(losses.q_loss, in_axes=(0, None))(q, jnp.mean(jnp.abs(q))))
-        loss_fm = self.flow_matching_loss(actor, batch, key=key_fm)
-        loss_sc = self.self_consistency_loss(actor, self._sc_target(nets, targets), batch, key=key_sc)
+        loss_fm, loss_sc = self.velocity_losses(actor, self._sc_target(nets, targets), batch, key=(key_fm, key_sc))
         loss = weights.ql * loss_ql + weights.fm * loss_fm + weights.sc * loss_sc
         own = {term.name: term.mean(actor, critic, batch, key=key) for term in self.terms}
         for name, value in own.items():
@@ -180,17 +180,25 @@ class SORL(AbstractAgent):
             **{f"loss_{name}": value for name, value in own.items()},
         }
 
-    def flow_matching_loss(self, actor: Shortcut, batch: Batch, *, key: Key) -> Float[Array, ""]:
-        """Mean flow-matching loss of a batch; t uniform on {0, 1/m_disc, …, 1 − 1/m_disc}."""
+    def velocity_losses(
+        self, actor: Shortcut, s_target: Shortcut, batch: Batch, *, key: tuple[Key, Key]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Mean flow-matching and self-consistency losses of a batch, a key each; the actor is called once for both."""
+        sets = self._flow_matching_targets(batch, key[0]), self._self_consistency_targets(s_target, batch, key[1])
+        rows = jax.tree.map(lambda *parts: jnp.concatenate(parts), *sets)
+        loss_fm, loss_sc = jnp.split(jax.vmap(partial(losses.velocity_error, actor))(rows), 2)
+        return jnp.mean(loss_fm), jnp.mean(loss_sc)
+
+    def _flow_matching_targets(self, batch: Batch, key: Key) -> losses.VelocityTarget:
+        """t uniform on {0, 1/m_disc, …, 1 − 1/m_disc}."""
         key_noise, key_t = jax.random.split(key)
         a_0 = jax.random.normal(key_noise, batch.a.shape)
         t = jax.random.randint(key_t, batch.r.shape, 0, self.m_disc) / self.m_disc
-        h = jnp.asarray(1.0 / self.m_disc)
-        per_row = jax.vmap(lambda a_0, a, t, x: losses.flow_matching(actor, a_0, a, t, h, x, sigma_min=self.sigma_min))
-        return jnp.mean(per_row(a_0, batch.a, t, batch.x))
+        h = jnp.full_like(t, 1.0 / self.m_disc)
+        return jax.vmap(partial(losses.flow_matching_target, sigma_min=self.sigma_min))(a_0, batch.a, t, h, batch.x)
 
-    def self_consistency_loss(self, actor: Shortcut, s_target: Shortcut, batch: Batch, *, key: Key) -> Float[Array, ""]:
-        """Mean self-consistency loss; 2h over {1, 1/2, …, 2/m_disc}, t uniform on that step size's own grid."""
+    def _self_consistency_targets(self, s_target: Shortcut, batch: Batch, key: Key) -> losses.VelocityTarget:
+        """2h over {1, 1/2, …, 2/m_disc}, t uniform on that step size's own grid."""
         key_noise, key_level, key_t = jax.random.split(key, 3)
         rows, levels = len(batch.r), self.m_disc.bit_length() - 1
         if self.departures.deal_sc:
@@ -199,11 +207,9 @@ class SORL(AbstractAgent):
             level = jax.random.randint(key_level, (rows,), 0, levels)
         intervals = 2**level
         t = jax.random.randint(key_t, (rows,), 0, intervals) / intervals
-        h = 0.5 / intervals
         a_0 = jax.random.normal(key_noise, batch.a.shape)
-        a_t = jax.vmap(lambda a_0, a, t: interpolate(a_0, a, t, sigma_min=self.sigma_min))(a_0, batch.a, t)
-        per_row = jax.vmap(lambda a_t, t, h, x: losses.self_consistency(actor, s_target, a_t, t, h, x))
-        return jnp.mean(per_row(a_t, t, h, batch.x))
+        a_t = jax.vmap(partial(interpolate, sigma_min=self.sigma_min))(a_0, batch.a, t)
+        return jax.vmap(partial(losses.self_consistency_target, s_target))(a_t, t, 0.5 / intervals, batch.x)
 
     def _sc_target(self, nets: Nets, targets: Nets) -> Shortcut:
         """The shortcut whose two half steps are the target of one whole step."""
@@ -242,9 +248,11 @@ class SORL(AbstractAgent):
         key_fm, key_sc, key_td = jax.random.split(key, 3)
         actor, critic = state.nets["actor"], state.nets["critic"]
         loss_critic, _ = self.critic_loss(state.nets, state.targets, batch, weights, key=key_td)
+        s_target = self._sc_target(state.nets, state.targets)
+        val_fm, val_sc = self.velocity_losses(actor, s_target, batch, key=(key_fm, key_sc))
         return {
-            "val_fm": self.flow_matching_loss(actor, batch, key=key_fm),
-            "val_sc": self.self_consistency_loss(actor, self._sc_target(state.nets, state.targets), batch, key=key_sc),
+            "val_fm": val_fm,
+            "val_sc": val_sc,
             "val_critic": loss_critic,
             **{f"val_{term.name}": term.mean(actor, critic, batch, key=key) for term in self.terms},
         }
