@@ -15,6 +15,7 @@ from updates import sized
 from workbench.agents.base import TrainState
 from workbench.agents.sorl import SORL
 from workbench.data.dataset import Dataset
+from workbench.store.spec import PRECISIONS
 from workbench.studies.runtime import ACT, OBS
 from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk
@@ -23,8 +24,6 @@ from workbench.types import LossWeights, Metrics
 SEEDS, BATCH = 8, 256
 TABLE = 40 * 8 * 1_000_000
 """Updates of the 40 tasks with 8 seeds each."""
-PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
-"""Of the inputs of matrix products (`JAX_DEFAULT_MATMUL_PRECISION`); parameters and sums stay float32."""
 PRODUCT = re.compile("gemm|dot|cublas|cutlass|nvjet|ynn|xmma|matmul", re.IGNORECASE)
 """Names of kernels that multiply matrices."""
 OPERATION = re.compile(r"(?!while|call|conditional)[a-z_0-9.-]+")
@@ -82,7 +81,7 @@ def precisions(program: Callable[[], Metrics], rounds: int, steps: int) -> Itera
     """Time, and how far the mean losses of the first updates are from those in float32."""
 
     def at(precision: str) -> Metrics:
-        with jax.default_matmul_precision(precision):
+        with jax.default_matmul_precision(PRECISIONS[precision]):
             return program()
 
     found = in_turn({name: (lambda name=name: at(name)) for name in PRECISIONS}, rounds)

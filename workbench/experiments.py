@@ -236,7 +236,10 @@ class _Loop:
         while step < boundary and not self.stop.is_set():
             steps = min(self.clock.piece, boundary - step)
             start = time.perf_counter()
-            state, report = train_chunk(self.agent, self.train_data, self.weights, state, steps, self.spec.batch_size)
+            with self.spec.matmul_precision():
+                state, report = train_chunk(
+                    self.agent, self.train_data, self.weights, state, steps, self.spec.batch_size
+                )
             report = jax.device_get(report)
             self.clock.record(steps, time.perf_counter() - start)
             self._check_finite(report)

@@ -70,9 +70,23 @@ def test_nested_settings_reach_the_agent(data):
     assert agent.pessimism == 0.0
 
 
+def test_precision_is_part_of_a_run_and_is_what_its_products_are_compiled_in(data):
+    plain, other = (make_spec(TASK, data.provenance, precision=each) for each in (None, "bfloat16"))
+    assert "precision" not in plain.to_json()
+    assert plain.hash != other.hash == RunSpec.from_json(other.to_json()).hash
+
+    def program(spec):
+        with spec.matmul_precision():
+            return str(jax.make_jaxpr(lambda a: a @ a)(jnp.ones((2, 2))))
+
+    assert "BF16_BF16_F32" in program(other)
+    assert "precision" not in program(plain)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"precision": "bf16"}, "did you mean bfloat16"),
         ({"settings": {"widht": 3}}, "did you mean width"),
         ({"weights": {"gama": 3}}, "did you mean gamma"),
         ({"weights": {"ql": [1.0, 2.0, 3.0]}, "seeds": (0, 1)}, "one value a seed: 2, not 3"),

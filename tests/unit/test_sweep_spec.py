@@ -28,6 +28,7 @@ lr = [1e-3, 1e-4]
 
 [agent.sorl]
 steps = 20
+precision = "bfloat16"
 presets = ["small", "paper"]
 weights = { ql = [1, 2, 3] }
 settings = { width = 8, depth = 1 }
@@ -47,10 +48,10 @@ def test_axes_are_multiplied(tmp_path: Path) -> None:
     assert {(spec.weights["ql"], spec.weights["lr"]) for spec in sorl} == {
         (q, lr) for q in (1, 2, 3) for lr in (1e-3, 1e-4)
     }
-    assert {(spec.settings["width"], spec.steps) for spec in sorl} == {(8, 20)}
+    assert {(spec.settings["width"], spec.steps, spec.precision) for spec in sorl} == {(8, 20, "bfloat16")}
     assert {spec.seeds for spec in found} == {(3, 5), (8,)}
     assert jobs[0].label == "sorl · small, lr 0.001, ql 1 · toy:grid · seeds 3, 5"
-    assert {spec.steps for spec in found if spec.agent == "iql"} == {10}
+    assert {(spec.steps, spec.precision) for spec in found if spec.agent == "iql"} == {(10, None)}
     tasks = [spec.task for spec in found]
     assert tasks == sorted(tasks), "data of a task is loaded once"
     assert {job.cells for job in jobs} == {()}

@@ -63,6 +63,8 @@ class Train:
     """Weights of your own knobs and loss terms, such as smooth=0.1."""
     set: tuple[str, ...] = ()
     """Agent settings that replace the preset's, such as width=256 m_btt=2, or terms=["mine"] for a loss of your own."""
+    precision: str | None = None
+    """Of matrix products, on a GPU: float32, tensorfloat32 or bfloat16; by default the device's own."""
     code: tuple[Path, ...] = ()
     """Python files to run first: they register agents and loss terms of your own."""
     data: Path | None = None
@@ -106,6 +108,7 @@ class Train:
             settings=_assignments("set", self.set),
             weights=given | _assignments("own", self.own),
             batch_size=self.batch_size,
+            precision=self.precision,
         )
         schedule = Schedule(self.log_every, self.save_every, self.eval_every)
         cells = self._cells()

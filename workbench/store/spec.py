@@ -5,11 +5,13 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Array
 
@@ -22,13 +24,17 @@ from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.types import LossWeights
 
+PRECISIONS = {"float32": "float32", "tensorfloat32": "tensorfloat32", "bfloat16": "BF16_BF16_F32"}
+"""Of the inputs of matrix products, with JAX's names; sums and parameters are float32. A CPU knows float32 only."""
+
 
 @dataclass(frozen=True)
 class RunSpec:
     """Everything the final state of a run depends on; equal specs are the same run.
 
     `settings` are the agent's fixed fields, `weights` the initial loss weights (a number, or one a seed), `code` the
-    SHA-256 of the source of what is a user's own in the agent (`registry.sources`).
+    SHA-256 of the source of what is a user's own in the agent (`registry.sources`). `precision` is one of `PRECISIONS`,
+    or None: what the device does by itself, which is float32 on a CPU and may be less on a GPU.
     """
 
     task: str
@@ -41,11 +47,12 @@ class RunSpec:
     steps: int
     data: Provenance
     code: dict[str, str] = dataclasses.field(default_factory=dict)
+    precision: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values only; `code` is left out where there is none."""
+        """Plain values only; `code` and `precision` are left out where there is none."""
         value = json.loads(json.dumps(dataclasses.asdict(self)))
-        return value if self.code else {key: each for key, each in value.items() if key != "code"}
+        return {key: each for key, each in value.items() if each or key not in ("code", "precision")}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "RunSpec":
@@ -77,6 +84,10 @@ class RunSpec:
         check_sources(self.hash, self.code)
         return _from_fields(preset(self.agent, self.preset, environment_of(self.task)).agent, self.settings)
 
+    def matmul_precision(self) -> AbstractContextManager[None]:
+        """Where matrix products are compiled in this run's precision; the parameters stay float32."""
+        return jax.default_matmul_precision(PRECISIONS[self.precision]) if self.precision else nullcontext()
+
     def build_weights(self) -> LossWeights:
         """The initial loss weights."""
         return LossWeights.named(self.weights)
@@ -93,14 +104,17 @@ def make_spec(
     settings: dict[str, Any] | None = None,
     weights: dict[str, Any] | None = None,
     batch_size: int | None = None,
+    precision: str | None = None,
 ) -> RunSpec:
     """A spec from a preset; `settings` and `weights` override single fields, by name.
 
     Loss terms of a user's own are a setting of SORL, `{"terms": ("name",)}`, and each a weight under its name.
 
     Raises `WorkbenchError` for a field that does not exist, a weight that the agent does not use or that is no number,
-    no seeds, or a weight list that is not one a seed.
+    no seeds, or a weight list that is not one a seed; `UnknownNameError` for another precision.
     """
+    if precision is not None:
+        _check_names("precision", [precision], PRECISIONS)
     if not seeds or len(set(seeds)) != len(seeds):
         raise WorkbenchError(f"seeds must be one or more different numbers, not {list(seeds)}.")
     for label, count in (("steps", steps), ("batch_size", batch_size)):
@@ -126,6 +140,7 @@ def make_spec(
         steps=steps,
         data=data,
         code=sources(agent, built),
+        precision=precision,
     )
 
 

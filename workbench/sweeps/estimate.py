@@ -98,7 +98,7 @@ class Probes:
 def _kind(spec: RunSpec) -> tuple:
     """What the cost of an update depends on besides the shape: numbers with a fraction change no array."""
     sizes = {name: value for name, value in spec.settings.items() if not isinstance(value, float)}
-    return spec.agent, spec.preset, repr(sorted(sizes.items())), spec.batch_size, len(spec.seeds)
+    return spec.agent, spec.preset, repr(sorted(sizes.items())), spec.batch_size, len(spec.seeds), spec.precision
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ def _specs(sweep: SweepSpec, part: AgentPart, task: str, data: Provenance) -> di
             settings={axis[1]: value for axis, value in chosen.items() if axis[0] == "setting"},
             weights={axis[1]: value for axis, value in chosen.items() if axis[0] == "weight"},
             batch_size=part.batch_size,
+            precision=part.precision,
         )
     return specs
 

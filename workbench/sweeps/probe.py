@@ -52,7 +52,8 @@ def updates_per_second(spec: RunSpec, obs: int, act: int, *, seconds: float) -> 
     states = [init_seeds(agent, data.example(), spec.seeds)]
 
     def work(steps: int) -> None:
-        state, _ = train_chunk(agent, data, weights, states.pop(), steps, spec.batch_size)
+        with spec.matmul_precision():
+            state, _ = train_chunk(agent, data, weights, states.pop(), steps, spec.batch_size)
         states.append(jax.block_until_ready(state))
 
     return rate(work, seconds)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.store.spec import PRECISIONS
 from workbench.sweeps.table import Table
 from workbench.tasks import EPISODES, tasks_of
 
@@ -43,6 +44,7 @@ class AgentPart:
     presets: tuple[str, ...]
     steps: int | None
     batch_size: int | None
+    precision: str | None
     weights: Axes
     settings: Axes
     evaluation: Evaluation
@@ -129,7 +131,7 @@ def _sweep(table: Table, file: Path) -> SweepSpec:
     return spec
 
 
-AGENT_KEYS = ("presets", "steps", "batch_size", "weights", "settings", "evaluation")
+AGENT_KEYS = ("presets", "steps", "batch_size", "precision", "weights", "settings", "evaluation")
 """Keys that a table of one agent can hold too."""
 
 
@@ -148,6 +150,7 @@ def _agent(table: Table, name: str) -> AgentPart:
         presets=table.texts("presets", ("paper",)),
         steps=steps,
         batch_size=table.optional_count("batch_size"),
+        precision=table.text("precision", None, tuple(PRECISIONS)),
         weights=table.table("weights").axes(),
         settings=table.table("settings").axes(),
         evaluation=_evaluation(table.table("evaluation"), steps),
