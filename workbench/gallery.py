@@ -58,7 +58,7 @@ GALLERY: dict[str, Entry] = {
     "learning": Entry("learning:learning_curve", ("learning",), "losses, values and gradients over updates"),
     "main_table": Entry(
         "main_table:main_table",
-        ("published:aggregates", "learning_success"),
+        ("published:aggregates", "agents"),
         "8 environments x 11 methods, ours beside the published",
         text="main_table:main_table_text",
     ),

@@ -199,7 +199,7 @@ def test_marks_are_where_the_scores_are() -> None:
     assert panel.containers[11][0].get_markerfacecolor() != "white"
     text = words(figure)
     assert "hollow: published (FQL paper (arXiv 2502.02538) Table 2; SORL summary), 8 seeds" in text
-    assert "filled: ours, SORL, preset small; regenerated data" in text
+    assert "filled: ours, preset small; regenerated data" in text
 
 
 def test_one_seed_of_ours_has_no_bar() -> None:

@@ -98,9 +98,12 @@ def _notes(rows: pd.DataFrame) -> list[str]:
     """What the two kinds of marks are: source or protocol of each, and its seeds."""
     known, own = (rows.loc[rows["kind"] == kind] for kind in KINDS)
     notes = [f"hollow: published ({'; '.join(known['source'].unique())}), {_listed(known['seeds'])} seeds"]
-    for (method, protocol, seeds), _ in own.groupby(["method", "protocol", "seeds"], sort=False):
+    facts = own["protocol"].str.extract(r"^(?P<shared>.*?)(?:; (?P<budget>M_inf [^;]*))?$").fillna("")
+    for (shared, seeds), same in own.join(facts).groupby(["shared", "seeds"], sort=False):
         count = f"{seeds} seeds" if seeds > 1 else "1 seed, no bar"
-        notes.append(f"filled: ours, {method}, {protocol.replace('M_inf', _STEPS)}; {count}")
+        notes.append(f"filled: ours, {shared}; {count}")
+        played = same.groupby("budget", sort=False)["method"].agg(", ".join)
+        notes += ["; ".join(f"{methods}: {budget.replace('M_inf', _STEPS)}" for budget, methods in played.items())]
     return notes
 
 
