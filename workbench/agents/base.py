@@ -7,8 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
 
@@ -21,7 +20,7 @@ class TrainState(eqx.Module):
 
     nets: dict[str, Any]
     targets: dict[str, Any]
-    opts: dict[str, optax.OptState]
+    opts: dict[str, PyTree]
     key: Key
     step: Int[Array, ""]
 
@@ -73,18 +72,20 @@ class Adam(eqx.Module):
     clip: float | None = eqx.field(static=True)
 
     @property
-    def _transform(self) -> optax.GradientTransformation:
+    def _transform(self) -> Any:
+        import optax  # a tenth of a second that importing the workbench need not take
+
         clip = optax.identity() if self.clip is None else optax.clip_by_global_norm(self.clip)
         return optax.chain(clip, optax.scale_by_adam())
 
-    def init(self, params: Any) -> optax.OptState:
+    def init(self, params: Any) -> PyTree:
         """Optimiser state for the arrays in `params`."""
         return self._transform.init(eqx.filter(params, eqx.is_array))
 
-    def step(
-        self, opt: optax.OptState, params: Any, grads: Any, lr: Float[Array, ""]
-    ) -> tuple[Any, optax.OptState, Float[Array, ""]]:
+    def step(self, opt: PyTree, params: Any, grads: Any, lr: Float[Array, ""]) -> tuple[Any, PyTree, Float[Array, ""]]:
         """Stepped parameters, new optimiser state, and the gradient's norm before clipping."""
+        import optax
+
         updates, opt = self._transform.update(grads, opt)
         updates = jax.tree.map(lambda u: -lr * u, updates)
         return eqx.apply_updates(params, updates), opt, optax.tree.norm(grads)
