@@ -40,14 +40,14 @@ def measure(smoke: bool) -> Iterator[Number]:
 
 
 def write(folder: Path, rows: int) -> Path:
-    """A pair of files; the held-out one is a single episode."""
+    """A pair of files, compressed as the official ones are; the held-out one is a single episode."""
     info, rng = dataset_info(NAME), np.random.default_rng(0)
     for file, count in ((f"{NAME}.npz", rows), (f"{NAME}-val.npz", EPISODE)):
         arrays = {"observations": rng.standard_normal((count, info.obs), np.float32)}
         arrays["actions"] = rng.uniform(-1, 1, (count, info.act)).astype(np.float32)
         arrays["terminals"] = np.arange(count) % EPISODE == EPISODE - 1
         arrays |= {"qpos": arrays["observations"][:, :15], "qvel": arrays["observations"][:, 15:]}
-        np.savez(folder / file, allow_pickle=False, **arrays)
+        np.savez_compressed(folder / file, allow_pickle=False, **arrays)
     return folder / f"{NAME}.npz"
 
 
