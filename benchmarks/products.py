@@ -19,7 +19,7 @@ def measure(smoke: bool) -> Iterator[Number]:
     What an update reaches is bounded by this, unless its products are made larger.
     """
     rounds, side = (2, 64) if smoke else (40, 2048)
-    widths, counts = ((8,), (4,)) if smoke else ((128, 256, 512), (64, 128, 256, 512))
+    widths, counts = ((8,), (4,)) if smoke else ((128, 256, 512), (32, 64, 128, 256, 512))
     rng = np.random.default_rng(0)
 
     def noise(*shape: int) -> Float[Array, " ..."]:
