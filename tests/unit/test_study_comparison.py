@@ -44,7 +44,7 @@ def test_the_sweep_is_done_once_and_read_into_its_tables(tables):
         (agent, seed, step, *budget) for agent, budget in budgets.items() for seed in SMOKE.seeds for step in (2, 4)
     )
     assert set(cells["episodes"]) == {SMOKE.episodes}
-    assert times[["agent", "packed"]].to_numpy().tolist() == [[name, 1] for name in ("sorl", "sorl", "bc", "bc")]
+    assert times["agent"].tolist() == ["sorl", "bc"]
     np.testing.assert_allclose(times["minutes"], times["update_ms"] * SMOKE.steps / 60_000)
     assert times["update_ms"].min() > 0
 

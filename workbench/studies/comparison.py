@@ -1,16 +1,20 @@
 """All eleven agents on one real task: equal updates, the same three seeds, each played as its own protocol says."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
+from workbench.data.catalogue import parse_task
 from workbench.errors import WorkbenchError
+from workbench.store.folder import environment
 from workbench.store.query import RunRecord, read_run
+from workbench.store.spec import RunSpec
 from workbench.studies.campaign import DATASET, Scale, asked_for, make_data, success_cells
 from workbench.sweeps.engine import run_sweep, serial
 from workbench.sweeps.plan import Job, plan
+from workbench.sweeps.probe import updates_per_second
 from workbench.sweeps.spec import AgentPart, SweepSpec, read_sweep
 
 SWEEP = "cube_single_small"
@@ -20,8 +24,8 @@ def agents(smoke: bool = False) -> dict[str, pd.DataFrame]:
     """What the sweep `cube_single_small` finds: it is done first, as far as it is not done yet.
 
     - `agents`: a row a run, seed and scored checkpoint: episodes and successes.
-    - `agents_time`: a row a run: `update_ms`, the median over reports of the time of an update, and `minutes`, what all
-      updates take at that rate. Both are of one seed, also where `packed` seeds were trained together.
+    - `agents_time`: a row an agent: `update_ms`, measured anew, one agent after another and warm, on data of the task's
+      shape, because the runs may have shared the machine; and `minutes`, what the run's updates take at that rate.
     """
     scale = Scale.of(smoke)
     sweep = replace(read_sweep(SWEEP), data={DATASET: make_data(scale)})
@@ -32,7 +36,7 @@ def agents(smoke: bool = False) -> dict[str, pd.DataFrame]:
     records = [read_run(job.folder) for job in jobs]
     return {
         "agents": pd.concat(map(_success, jobs, records), ignore_index=True),
-        "agents_time": pd.DataFrame([_time(record) for record in records]),
+        "agents_time": pd.DataFrame([_time(spec, 0.1 if smoke else 3.0) for spec in _one_each(jobs)]),
     }
 
 
@@ -51,10 +55,18 @@ def _success(job: Job, record: RunRecord) -> pd.DataFrame:
     return asked_for(success_cells(record), job.scored, job.cells, job.evaluation.success_timing)
 
 
-def _time(record: RunRecord) -> dict[str, str | int | float]:
-    """From the differences of consecutive reports, so that compiling and interruptions are left out."""
-    spec, reports = record.spec, record.metrics.drop_duplicates("step").sort_values("step")
-    seconds, steps = np.diff(reports["seconds"]), np.diff(reports["step"])
-    one = float(np.median((seconds / steps)[seconds > 0])) / len(spec.seeds)
-    found = {"hash": record.path.name, "agent": spec.agent, "preset": spec.preset, "packed": len(spec.seeds)}
-    return found | {"update_ms": 1e3 * one, "minutes": one * spec.steps / 60}
+def _one_each(jobs: Sequence[Job]) -> list[RunSpec]:
+    """A spec an agent, of a single seed."""
+    return list({job.spec.agent: replace(job.spec, seeds=job.spec.seeds[:1]) for job in jobs}.values())
+
+
+def _time(spec: RunSpec, seconds: float) -> dict[str, str | int | float]:
+    info, _ = parse_task(spec.task)
+    one = 1 / updates_per_second(spec, info.obs, info.act, seconds=seconds)
+    return {
+        "agent": spec.agent,
+        "preset": spec.preset,
+        "machine": environment()["machine"],
+        "update_ms": 1e3 * one,
+        "minutes": one * spec.steps / 60,
+    }
