@@ -39,7 +39,7 @@ def test_the_sweep_is_done_once_and_read_into_its_tables(tables):
     assert set(tables) == set(STUDIES["agents"].tables)
     cells, times = tables["agents"], tables["agents_time"]
     rows = [tuple(row) for row in cells[["agent", "seed", "step", "m_inf", "n"]].itertuples(index=False)]
-    budgets = {"sorl": (8, 1), "bc": (1, 1)}
+    budgets = {"sorl": (2, 1), "bc": (1, 1)}
     assert sorted(rows) == sorted(
         (agent, seed, step, *budget) for agent, budget in budgets.items() for seed in SMOKE.seeds for step in (2, 4)
     )
