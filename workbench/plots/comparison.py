@@ -32,7 +32,7 @@ def agents_compared(
         bar = None if ends is None else PER_CENT * np.array(ends)
         left.errorbar(PER_CENT * value.value, y, xerr=bar, elinewidth=1, capsize=2, **style)
         each = PER_CENT * scores.loc[scores["agent"] == name, "score"].to_numpy(float)
-        left.plot(each, np.full(len(each), y + 0.3), "|", color=style["color"], markersize=4)
+        left.plot(each, np.full(len(each), y + 0.3), ".", color=style["color"], markersize=3)
         right.plot(time.loc[time["agent"] == name, "minutes"].median(), y, **style)
     _published(left, names, str(cells["task"].iloc[0]), published)
     left.set_yticks(range(len(names)), [display_name(name) for name in names], fontsize="x-small")
@@ -57,7 +57,7 @@ def _note(cells: pd.DataFrame, scores: pd.DataFrame, last: int, how: Bootstrap) 
     seeds, episodes, row = len(set(scores["seed"])), min(cells["episodes"].tolist()), cells.iloc[0]
     return (
         f"filled: ours ({row['preset']}) on {where(row)}, {_updates(cells)}; mean of the last "
-        f"{counted(last, 'checkpoint')} of {episodes} episodes\nbars: {how.kind(seeds)}; ticks: single seeds\n"
+        f"{counted(last, 'checkpoint')} of {episodes} episodes\nbars: {how.kind(seeds)}; dots: single seeds\n"
         "hollow: published (none for SORL by task): sizes of the papers, official data, 1M updates (IDQL 3M), "
         "8 seeds, ± 1 sd"
     )

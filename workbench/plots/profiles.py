@@ -110,7 +110,8 @@ def _figure(matrices: Matrices, reference: str, how: Bootstrap, words: Wording, 
     for i, (agent, matrix) in enumerate(matrices.items()):
         _profile(left, agent, matrix, how, i)
     left.set(xlabel=rf"{words.score} $\tau$ [%]", ylabel=rf"{words.unit} with {words.score} $> \tau$ [%]")
-    left.set(xlim=(0, 100), ylim=(-2, 102))
+    best = max(float(matrix.max()) for matrix in matrices.values())
+    left.set(xlim=(0, min(100, 10 * np.ceil(10 * best + 0.5))), ylim=(-2, 102))
     _improvement(right, matrices, names[display_name(reference)], how, words)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize="x-small")
     figure.suptitle("\n".join(filter(None, notes)), fontsize="x-small")
@@ -119,9 +120,9 @@ def _figure(matrices: Matrices, reference: str, how: Bootstrap, words: Wording, 
 
 def _profile(axes: Axes, agent: str, matrix: Float[np.ndarray, "_ task"], how: Bootstrap, i: int) -> None:
     profile, style = performance_profile(matrix, TAU, how), agent_style(agent)
-    axes.step(
-        100 * TAU, 100 * profile.value, where="post", label=display_name(agent), markevery=(4 + 2 * i, 25), **style
-    )
+    above = np.flatnonzero(profile.value > 0)  # no marks along the axis, where all lines end
+    marks = [j for j in above.tolist() if j % 25 == (4 + 2 * i) % 25] or above[-1:].tolist()
+    axes.step(100 * TAU, 100 * profile.value, where="post", label=display_name(agent), markevery=marks, **style)
     if len(matrix) > 1:
         band = 100 * profile.low, 100 * profile.high
         axes.fill_between(100 * TAU, *band, step="post", color=style["color"], alpha=0.15, linewidth=0)
