@@ -134,12 +134,11 @@ def test_dealt_self_consistency_keeps_noise_and_does_not_draw_levels(batch):
     def s(a_t, t, h, x):
         return jnp.full(ACT, jnp.log2(h) ** 2)  # the loss of a row depends on its level only
 
-    spread = {
-        deal: np.ptp(
-            [make(deal_sc=deal).velocity_losses(s, s, batch, key=(jax.random.key(i),) * 2)[1] for i in range(6)]
-        )
-        for deal in (False, True)
-    }
+    def drawn(deal, i):
+        key = jax.random.key(i)
+        return make(deal_sc=deal).velocity_losses(s, s, batch, key=(key, key))[1]
+
+    spread = {deal: np.ptp([drawn(deal, i) for i in range(6)]) for deal in (False, True)}
     assert spread[True] < 1e-6 < spread[False]
 
 
