@@ -165,7 +165,7 @@ print(f"{100 * gain.value:+.0f} points [{100 * gain.low:.0f}, {100 * gain.high:.
 # The main table comes as LaTeX too (and as Markdown and CSV), from the same numbers as its figure.
 
 # %%
-text = main_table.main_table_text(aggregates(), read_table(OUT / "tables", "learning_success"))
+text = main_table.main_table_text(aggregates(), read_table(OUT / "tables", "agents"))
 lines = text["tex"].splitlines()
 print("\n".join(line[:150] for line in lines if "cube" in line or line.startswith(("%", "\\begin", "Env"))))
 (OUT / "main_table.tex").write_text(text["tex"])
