@@ -19,6 +19,7 @@ from workbench.types import Budget, Decision
 
 BUDGETS = ((1, 1), (8, 1), (1, 32), (8, 32))
 IN_A_ROW = 10
+"""Decisions of one timing."""
 
 
 def measure(smoke: bool) -> Iterator[Number]:

@@ -10,9 +10,9 @@ from measuring import Number, in_turn, main, median, seconds
 from workbench.agents.presets import preset
 from workbench.data.catalogue import dataset_info
 from workbench.data.check import check_file
-from workbench.data.dataset import Dataset, Provenance
 from workbench.data.make import make_dataset
 from workbench.data.ogbench_files import load_task
+from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk
 
 NAME, TASK = "antmaze-large-navigate-v0", "antmaze-large-navigate-singletask-task1-v0"
@@ -53,12 +53,10 @@ def write(folder: Path, rows: int) -> Path:
 
 def updates(sizes: tuple[int, ...], rounds: int, steps: int) -> dict[int, list[float]]:
     """Milliseconds of an update by rows of the dataset, taking turns."""
-    chosen, rng = preset("sorl", "small", "antmaze-large"), np.random.default_rng(0)
+    chosen, info = preset("sorl", "small", "antmaze-large"), dataset_info(NAME)
     calls = {}
     for rows in sizes:
-        x = rng.standard_normal((rows, 29), np.float32)
-        a, ones = rng.uniform(-1, 1, (rows, 8)).astype(np.float32), np.ones(rows, np.float32)
-        data = Dataset.build(x, a, -ones, ones, np.arange(rows) < rows - 1, Provenance("arrays", "noise"))
+        data = made_up(info.obs, info.act, rows)
         state = init_seeds(chosen.agent, data.example(), (0,))
         calls[str(rows)] = lambda data=data, state=state: train_chunk(
             chosen.agent, data, chosen.weights, state, steps, chosen.batch_size

@@ -14,8 +14,9 @@ import pytest
 
 from workbench.agents.presets import preset
 from workbench.agents.sorl import SORL
-from workbench.data.dataset import Dataset, Provenance
+from workbench.data.dataset import Dataset
 from workbench.studies.runtime import ACT, ENVIRONMENT, OBS, Case, Size, time_updates
+from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk
 from workbench.types import Budget, LossWeights
 
@@ -28,11 +29,6 @@ def small() -> SORL:
     agent = preset("sorl", "small", ENVIRONMENT).agent
     assert isinstance(agent, SORL)
     return agent
-
-
-def noise(rows: int) -> Dataset:
-    x, a, ones = (np.ones((rows, each), np.float32) for each in (OBS, ACT, 1))
-    return Dataset.build(x, a, -ones[:, 0], ones[:, 0], np.arange(rows) < rows - 1, Provenance("arrays", "noise"))
 
 
 def over(many: Callable[[], object], one: Callable[[], object], rounds: int) -> float:
@@ -68,7 +64,7 @@ def test_backpropagation_through_eight_steps_costs_what_is_counted() -> None:
 def test_a_decision_of_many_candidates_is_one_batch() -> None:
     """256 evaluations of the actor instead of 1, of 32 candidates in 8 steps: never 32 times as long."""
     agent = small()
-    state = jax.tree.map(lambda leaf: leaf[0], init_seeds(agent, noise(2).example(), (0,)))
+    state = jax.tree.map(lambda leaf: leaf[0], init_seeds(agent, made_up(OBS, ACT).example(), (0,)))
     act = jax.jit(lambda budget: agent.act(state, jnp.zeros(OBS), budget, key=jax.random.key(0)))
     one, many = (Budget.exactly(m, n, "mean") for m, n in ((1, 1), (8, 32)))
     within(12.0, lambda: over(lambda: act(many), lambda: act(one), 60))
@@ -76,7 +72,7 @@ def test_a_decision_of_many_candidates_is_one_batch() -> None:
 
 def test_an_update_does_not_notice_how_much_data_there_is() -> None:
     agent = replace(small(), m_btt=1)
-    few, much = noise(1_000), noise(500_000)
+    few, much = (made_up(OBS, ACT, rows) for rows in (1_000, 500_000))
     state = init_seeds(agent, few.example(), (0,))
 
     def train(data: Dataset) -> object:

@@ -1,4 +1,4 @@
-"""All eleven agents on one real task: equal updates, the same three seeds, each played as its own protocol says."""
+"""All eleven agents on one real task: equal updates, the same three seeds, each played as the sweep says."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -16,9 +16,10 @@ from workbench.agents.base import TrainState
 from workbench.agents.presets import preset
 from workbench.agents.sorl import SORL
 from workbench.cost import decision_cost, update_gflop
-from workbench.data.dataset import Dataset, Provenance
+from workbench.data.dataset import Dataset
 from workbench.evaluate.cell import Cell, grid
 from workbench.store.folder import environment
+from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk
 from workbench.types import Budget, Decision, LossWeights
 
@@ -86,7 +87,7 @@ def _presets(size: Size) -> Iterator[tuple[SORL, int, dict[str, str]]]:
 
 def _decisions(agent: SORL, size: Size) -> list[dict[str, Any]]:
     """One row a budget. Budgets take turns, so that a slow moment of the machine falls on all of them."""
-    state = agent.init(_noise(2).example(), key=jax.random.key(0))
+    state = agent.init(made_up(OBS, ACT).example(), key=jax.random.key(0))
     cells = grid(size.m_inf, size.n)
     times: dict[Cell, list[float]] = {cell: [] for cell in cells}
     for cell in cells:
@@ -155,7 +156,7 @@ Name = TypeVar("Name")
 
 def time_updates(cases: Mapping[Name, Case], size: Size = FULL) -> dict[Name, Times]:
     """Warm updates on noise shaped as cube-single. Cases take turns, and after each a large product is timed."""
-    data = _noise(100_000)
+    data = made_up(OBS, ACT, 100_000)
     matrix = jnp.asarray(np.random.default_rng(0).normal(size=(size.side, size.side)), jnp.float32)
     product = jax.jit(jnp.matmul)
     _seconds(lambda: product(matrix, matrix))
@@ -180,18 +181,6 @@ def _chunk(case: Case, data: Dataset, duration: float) -> Callable[[], float]:
     run(1)
     steps = max(1, round(duration / run(4)))
     return lambda: run(steps)
-
-
-def _noise(rows: int) -> Dataset:
-    rng = np.random.default_rng(0)
-    return Dataset.build(
-        rng.normal(size=(rows, OBS)).astype(np.float32),
-        rng.uniform(-1, 1, (rows, ACT)).astype(np.float32),
-        -np.ones(rows, np.float32),
-        np.ones(rows, np.float32),
-        np.arange(rows) != rows - 1,
-        Provenance("arrays", "noise"),
-    )
 
 
 def _seconds(call: Callable[[], Any]) -> float:

@@ -22,13 +22,13 @@ from workbench.train import init_seeds, train_chunk
 ROWS = 4096
 
 
-def made_up(obs: int, act: int) -> Dataset:
-    """Noise with the shape of a dataset."""
+def made_up(obs: int, act: int, rows: int = ROWS) -> Dataset:
+    """Noise with the shape of a dataset: its values do not matter where only time is measured."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(ROWS, obs)).astype(np.float32)
-    a = rng.uniform(-1, 1, (ROWS, act)).astype(np.float32)
-    ones = np.ones(ROWS, np.float32)
-    return Dataset.build(x, a, -ones, ones, np.arange(ROWS) < ROWS - 1, Provenance("arrays", "probe"))
+    x = rng.standard_normal((rows, obs), np.float32)
+    a = rng.uniform(-1, 1, (rows, act)).astype(np.float32)
+    ones = np.ones(rows, np.float32)
+    return Dataset.build(x, a, -ones, ones, np.arange(rows) < rows - 1, Provenance("arrays", "probe"))
 
 
 def rate(work: Callable[[int], None], seconds: float) -> float:
