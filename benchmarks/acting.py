@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 from measuring import Number, in_turn, main, median
 from updates import sized
 
@@ -44,20 +43,21 @@ def measure(smoke: bool) -> Iterator[Number]:
     yield from batched(agent, state, rounds)
 
 
-def in_a_row(act: Callable[[Array, Budget], Decision], budget: Budget) -> Decision:
+def in_a_row(act: Callable[[np.ndarray, Budget], Decision], budget: Budget) -> Decision:
     """Decisions one after another, each waited for, so that the networks are in the caches as in an episode."""
+    x = np.zeros(OBS, np.float32)
     for _ in range(IN_A_ROW - 1):
-        jax.block_until_ready(act(jnp.zeros(OBS), budget))
-    return act(jnp.zeros(OBS), budget)
+        jax.block_until_ready(act(x, budget))
+    return act(x, budget)
 
 
 def batched(agent, state, rounds: int) -> Iterator[Number]:
     """As an evaluation acts: one call for many episodes."""
     lanes = 32
     policy = make_policy(agent, state, (Cell(8, 1),))
-    count = jnp.zeros((1, 1, lanes), jnp.int32)
-    keys = noise_keys(jnp.int32(0), jnp.zeros(1, jnp.int32), count, count)
-    x = jnp.zeros((1, 1, lanes, OBS))
+    count = np.zeros((1, 1, lanes), np.int32)
+    keys = noise_keys(np.int32(0), np.zeros(1, np.int32), count, count)
+    x = np.zeros((1, 1, lanes, OBS), np.float32)
     (times,) = in_turn({"call": lambda: policy(x, keys).a}, rounds, warm=3).values()
     yield median(f"{lanes} observations at once, M_inf 8, N 1", [1e3 * each for each in times], "ms")
 

@@ -30,7 +30,7 @@ def measure(smoke: bool) -> Iterator[Number]:
 
     Episodes last to their limit, since nothing was trained; resets are in both.
     """
-    rounds, limit = (1, 3) if smoke else (5, 100)
+    rounds, limit = (1, 3) if smoke else (9, 100)
     info, _ = parse_task(TASK)
     agent = preset("sorl", "small", info.environment).agent
     state = init_seeds(agent, made_up(info.obs, info.act).example(), (0,))

@@ -49,14 +49,20 @@ def _one_seed(
         return agent.update(eqx.tree_at(lambda s: s.key, state, key), batch, weights)
 
     arrays, static = eqx.partition(state, eqx.is_array)
-    names = list(jax.eval_shape(lambda s: one_update(eqx.combine(s, static))[1], arrays))
+
+    @partial(jax.jit, inline=True)  # so that asking for the names and running it share one trace
+    def of_arrays(arrays):
+        state, metrics = one_update(eqx.combine(arrays, static))
+        return eqx.filter(state, eqx.is_array), metrics
+
+    names = list(jax.eval_shape(of_arrays, arrays)[1])
 
     def body(_: Int[Array, ""], carry):
         arrays, total, first_bad = carry
-        state, metrics = one_update(eqx.combine(arrays, static))
+        arrays, metrics = of_arrays(arrays)
         values = jnp.stack([metrics[name] for name in names])
-        first_bad = jnp.where((first_bad == 0) & ~jnp.isfinite(values), state.step, first_bad)
-        return eqx.filter(state, eqx.is_array), total + values, first_bad
+        first_bad = jnp.where((first_bad == 0) & ~jnp.isfinite(values), arrays.step, first_bad)
+        return arrays, total + values, first_bad
 
     start = (arrays, jnp.zeros(len(names)), jnp.zeros(len(names), jnp.int32))
     arrays, total, first_bad = jax.lax.fori_loop(0, num_steps, body, start)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
@@ -147,6 +146,6 @@ def play(policy: Policy, book: LaneBook, pool: EnvPool, ended: Callable[[int], o
 def _choose(policy: Policy, book: LaneBook, group: slice, table: np.ndarray) -> Choice:
     """One policy call for a group of lanes."""
     shape, plan = book.shape, book.plan
-    counts = (jnp.asarray(each[group].reshape(shape)) for each in (book.episode, book.step))
-    keys = noise_keys(jnp.int32(plan.key_seed), jnp.asarray(plan.seeds, jnp.int32), *counts)
-    return policy(jnp.asarray(table["x"][group].reshape(*shape, -1)), keys)
+    counts = (each[group].reshape(shape) for each in (book.episode, book.step))
+    keys = noise_keys(np.int32(plan.key_seed), np.asarray(plan.seeds, np.int32), *counts)
+    return policy(table["x"][group].copy().reshape(*shape, -1), keys)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -33,7 +33,8 @@ class Choice(eqx.Module):
     flow: tuple[Float[Array, "seed lane _time act"], ...] = ()
 
 
-Policy: TypeAlias = Callable[[Float[Array, "seed cell lane obs"], Key[Array, "seed cell lane"]], Choice]
+Observations: TypeAlias = Float[Array | np.ndarray, "seed cell lane obs"]
+Policy: TypeAlias = Callable[[Observations, Key[Array, "seed cell lane"]], Choice]
 
 
 def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], *, diagnostics: bool = False) -> Policy:
@@ -42,18 +43,30 @@ def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], 
     Each cell's budget is compiled in, so a policy costs exactly its cells' steps and candidates. Compiled programs are
     shared by the checkpoints of a run. `diagnostics` adds the candidates, their values and flow paths to the answer.
     """
-    return partial(_decide, agent, state, tuple(cells), diagnostics)
+    # Flattened once, not at each of an evaluation's thousands of calls, where it would take a third of the time.
+    leaves, structure = jax.tree.flatten((agent, state))
+    arrays, others = eqx.partition(leaves, eqx.is_array)
+    return partial(_decide, _Fixed(structure, tuple(others), tuple(cells), diagnostics), arrays)
 
 
-@eqx.filter_jit
+class _Fixed(NamedTuple):
+    """What a policy is compiled for, equal for all checkpoints of a run: agent and state without their arrays."""
+
+    structure: Any
+    others: tuple[Any, ...]
+    cells: tuple[Cell, ...]
+    diagnostics: bool
+
+
+@partial(jax.jit, static_argnums=0)
 def _decide(
-    agent: AbstractAgent,
-    state: TrainState,
-    cells: tuple[Cell, ...],
-    diagnostics: bool,
+    fixed: _Fixed,
+    arrays: list[Array | None],
     x: Float[Array, "seed cell lane obs"],
     keys: Key[Array, "seed cell lane"],
 ) -> Choice:
+    structure, others, cells, diagnostics = fixed
+    agent, state = jax.tree.unflatten(structure, eqx.combine(arrays, list(others)))
     flows = diagnostics and has_flow(state)
     answers = [_decide_cell(agent, state, cell, x[:, i], keys[:, i], flows) for i, cell in enumerate(cells)]
     decisions = [decision for decision, _ in answers]

@@ -20,7 +20,7 @@ from workbench.data.catalogue import parse_task
 from workbench.errors import NoGraphicsError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import evaluate_policy
-from workbench.evaluate.policy import Choice, make_policy, measure_act_ms
+from workbench.evaluate.policy import Choice, Observations, make_policy, measure_act_ms
 from workbench.evaluate.rollout import Rollout, save_rollouts
 from workbench.experiments import load_agent
 from workbench.live.thread import Halted
@@ -146,7 +146,7 @@ class TrainedRun:
         policy = make_policy(self.agent, self.state, [cell], diagnostics=True)
         seen: list[np.ndarray] = []
 
-        def watched(x: Array, keys: Array) -> Choice:
+        def watched(x: Observations, keys: Array) -> Choice:
             if not wanted():
                 raise Halted("the episode was given up for another.")
             seen.append(np.asarray(x[0, 0, 0]))
