@@ -1,6 +1,6 @@
 """How long does one decision take, alone and for many observations, beside the operations it is made of?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from updates import sized
 
 from workbench.cost import decision_cost
 from workbench.evaluate.cell import Cell
-from workbench.evaluate.policy import make_policy, noise_keys
+from workbench.evaluate.policy import Controller, first_seed, make_controller, make_policy, noise_keys
 from workbench.studies.runtime import ACT, OBS
 from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds
@@ -25,10 +25,9 @@ def measure(smoke: bool) -> Iterator[Number]:
     """Milliseconds by M_inf and N, also as multiples of the counted work at the rate of a large product."""
     agent, rounds, side = (sized(8, 1), 2, 64) if smoke else (sized(512, 4), 20, 2048)
     state = init_seeds(agent, made_up(OBS, ACT).example(), (0,))
-    one = jax.tree.map(lambda leaf: leaf[0], state)
-    act = jax.jit(lambda x, budget: agent.act(one, x, budget, key=jax.random.key(0)))
+    controller = make_controller(agent, first_seed(state))
     budgets = {f"M_inf {m}, N {n}": Budget.exactly(m, n, "mean") for m, n in BUDGETS}
-    calls = {name: (lambda budget=budget: in_a_row(act, budget)) for name, budget in budgets.items()}
+    calls = {name: (lambda budget=budget: in_a_row(controller, budget)) for name, budget in budgets.items()}
     matrix = jnp.asarray(np.random.default_rng(0).normal(size=(side, side)), jnp.float32)
     product = jax.jit(jnp.matmul)
     found = in_turn(calls | {"product": lambda: product(matrix, matrix)}, rounds, warm=3)
@@ -43,12 +42,12 @@ def measure(smoke: bool) -> Iterator[Number]:
     yield from batched(agent, state, rounds)
 
 
-def in_a_row(act: Callable[[np.ndarray, Budget], Decision], budget: Budget) -> Decision:
+def in_a_row(controller: Controller, budget: Budget) -> Decision:
     """Decisions one after another, each waited for, so that the networks are in the caches as in an episode."""
-    x = np.zeros(OBS, np.float32)
+    x, key = np.zeros(OBS, np.float32), jax.random.key(0)
     for _ in range(IN_A_ROW - 1):
-        jax.block_until_ready(act(x, budget))
-    return act(x, budget)
+        jax.block_until_ready(controller(x, budget, key))
+    return controller(x, budget, key)
 
 
 def batched(agent, state, rounds: int) -> Iterator[Number]:

@@ -30,9 +30,10 @@ SEVERAL = (1, 2, 4, 8)
 def measure(smoke: bool) -> Iterator[Number]:
     """Medians, and the slope of log time between the least and the most: 1 is in proportion, 0 is not at all."""
     size, rounds, agent = (SMOKE, 2, sized(8, 1)) if smoke else (FULL, 9, sized(128, 4))
+    several = SEVERAL[:2] if smoke else SEVERAL
     two = dataclasses.replace(agent, m_btt=2)
-    yield from grown("an update, seeds as one program", cases({k: Case(two, 256, k) for k in SEVERAL}, size))
-    by_m = {m: Case(dataclasses.replace(agent, m_btt=m), 256) for m in SEVERAL}
+    yield from grown("an update, seeds as one program", cases({k: Case(two, 256, k) for k in several}, size))
+    by_m = {m: Case(dataclasses.replace(agent, m_btt=m), 256) for m in several}
     yield from grown("an update, M_BTT", cases(by_m, size))
     yield from grown("an update, rows of data", updates((1000, 100_000), rounds, 2 if smoke else 60))
     yield from grown("a decision, N", decisions(agent, (1, 8, 64), rounds))

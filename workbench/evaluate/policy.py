@@ -35,6 +35,7 @@ class Choice(eqx.Module):
 
 Observations: TypeAlias = Float[Array | np.ndarray, "seed cell lane obs"]
 Policy: TypeAlias = Callable[[Observations, Key[Array, "seed cell lane"]], Choice]
+Controller: TypeAlias = Callable[[Float[Array | np.ndarray, " obs"], Budget, Key[Array, ""]], Decision]
 
 
 def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], *, diagnostics: bool = False) -> Policy:
@@ -43,30 +44,51 @@ def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], 
     Each cell's budget is compiled in, so a policy costs exactly its cells' steps and candidates. Compiled programs are
     shared by the checkpoints of a run. `diagnostics` adds the candidates, their values and flow paths to the answer.
     """
-    # Flattened once, not at each of an evaluation's thousands of calls, where it would take a third of the time.
-    leaves, structure = jax.tree.flatten((agent, state))
-    arrays, others = eqx.partition(leaves, eqx.is_array)
-    return partial(_decide, _Fixed(structure, tuple(others), tuple(cells), diagnostics), arrays)
+    apart, arrays = _take_apart(agent, state)
+    return partial(_decide, apart, tuple(cells), diagnostics, arrays)
 
 
-class _Fixed(NamedTuple):
-    """What a policy is compiled for, equal for all checkpoints of a run: agent and state without their arrays."""
+def make_controller(agent: AbstractAgent, state: TrainState) -> Controller:
+    """One jitted call for one observation; `state` is of one seed. Only another `n_max` compiles again."""
+    return partial(_act, *_take_apart(agent, state))
+
+
+class _Apart(NamedTuple):
+    """Agent and state without their arrays: what a call is compiled for, equal for all checkpoints of a run."""
 
     structure: Any
     others: tuple[Any, ...]
-    cells: tuple[Cell, ...]
-    diagnostics: bool
+
+
+def _take_apart(agent: AbstractAgent, state: TrainState) -> tuple[_Apart, list[Array | None]]:
+    """What is fixed, and the arrays. Done once: at each of thousands of calls it would take a third of the time."""
+    leaves, structure = jax.tree.flatten((agent, state))
+    arrays, others = eqx.partition(leaves, eqx.is_array)
+    return _Apart(structure, tuple(others)), arrays
+
+
+def _put_together(apart: _Apart, arrays: list[Array | None]) -> tuple[AbstractAgent, TrainState]:
+    return jax.tree.unflatten(apart.structure, eqx.combine(arrays, list(apart.others)))
 
 
 @partial(jax.jit, static_argnums=0)
+def _act(
+    apart: _Apart, arrays: list[Array | None], x: Float[Array, " obs"], budget: Budget, key: Key[Array, ""]
+) -> Decision:
+    agent, state = _put_together(apart, arrays)
+    return agent.act(state, x, budget, key=key)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
 def _decide(
-    fixed: _Fixed,
+    apart: _Apart,
+    cells: tuple[Cell, ...],
+    diagnostics: bool,
     arrays: list[Array | None],
     x: Float[Array, "seed cell lane obs"],
     keys: Key[Array, "seed cell lane"],
 ) -> Choice:
-    structure, others, cells, diagnostics = fixed
-    agent, state = jax.tree.unflatten(structure, eqx.combine(arrays, list(others)))
+    agent, state = _put_together(apart, arrays)
     flows = diagnostics and has_flow(state)
     answers = [_decide_cell(agent, state, cell, x[:, i], keys[:, i], flows) for i, cell in enumerate(cells)]
     decisions = [decision for decision, _ in answers]
@@ -124,25 +146,22 @@ def measure_act_ms(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell
 
     The wall time of a call as a controller would see it, dispatch included and compilation not.
     """
-    arrays, static = eqx.partition(state, eqx.is_array)
-    first = eqx.combine(jax.tree.map(lambda leaf: leaf[0], arrays), static)
-    x, key = jnp.zeros(obs), jax.random.key(0)
+    controller = make_controller(agent, first_seed(state))
+    x, key = np.zeros(obs, np.float32), jax.random.key(0)
 
     def milliseconds(cell: Cell) -> float:
         budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
-        jax.block_until_ready(_act_one(agent, first, x, budget, key))
+        jax.block_until_ready(controller(x, budget, key))
         times = []
         for _ in range(TIMED_CALLS):
             start = time.perf_counter()
-            jax.block_until_ready(_act_one(agent, first, x, budget, key))
+            jax.block_until_ready(controller(x, budget, key))
             times.append(time.perf_counter() - start)
         return 1e3 * float(np.median(times))
 
     return {cell: milliseconds(cell) for cell in cells}
 
 
-@eqx.filter_jit
-def _act_one(
-    agent: AbstractAgent, state: TrainState, x: Float[Array, " obs"], budget: Budget, key: Key[Array, ""]
-) -> Decision:
-    return agent.act(state, x, budget, key=key)
+def first_seed(state: TrainState) -> TrainState:
+    """The state of the first seed alone, without the leading axis."""
+    return jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)

@@ -3,12 +3,12 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
@@ -20,7 +20,15 @@ from workbench.data.catalogue import parse_task
 from workbench.errors import NoGraphicsError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import evaluate_policy
-from workbench.evaluate.policy import Choice, Observations, make_policy, measure_act_ms
+from workbench.evaluate.policy import (
+    Choice,
+    Controller,
+    Observations,
+    first_seed,
+    make_controller,
+    make_policy,
+    measure_act_ms,
+)
 from workbench.evaluate.rollout import Rollout, save_rollouts
 from workbench.experiments import load_agent
 from workbench.live.thread import Halted
@@ -28,7 +36,7 @@ from workbench.plots.scaling import success_table
 from workbench.render import render_rollouts
 from workbench.store.folder import RunFolder
 from workbench.store.query import find_run
-from workbench.types import VERIFIERS, Budget, Decision, Key
+from workbench.types import VERIFIERS, Budget
 
 STEPS, CANDIDATES = (1, 2, 4, 8, 16), (1, 4, 16, 32)
 """Budgets that can be tried whether they were evaluated or not."""
@@ -131,11 +139,15 @@ class TrainedRun:
         ]
         return pd.DataFrame(rows)
 
+    @cached_property
+    def _controller(self) -> Controller:
+        return make_controller(self.agent, first_seed(self.state))
+
     def judge(self, x: Float[np.ndarray, " obs"], cell: Cell, seed: int) -> Judged:
         """As many candidates as the largest `n`, from noise of `seed`; compiles once for all budgets."""
         most = max(*self.n, cell.n)
         budget = Budget(m_inf=cell.m_inf, n=cell.n, pessimism=VERIFIERS[cell.verifier], n_max=most)
-        decision = jax.device_get(_judge(self.agent, self.state, jnp.asarray(x), budget, jax.random.key(seed)))
+        decision = jax.device_get(self._controller(x, budget, jax.random.key(seed)))
         return Judged(decision.candidates, decision.q_candidates, cell.n)
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool] = lambda: True) -> Played:
@@ -197,9 +209,3 @@ def _film(rollout: Rollout) -> tuple[bytes | None, str]:
             return None, f"no video: {error}"
         except WorkbenchError as error:
             return None, f"no video of this episode: {error}"
-
-
-@eqx.filter_jit
-def _judge(agent: AbstractAgent, state: TrainState, x: Float[Array, " obs"], budget: Budget, key: Key) -> Decision:
-    first = jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)
-    return agent.act(first, x, budget, key=key)

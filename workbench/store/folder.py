@@ -176,14 +176,24 @@ class RunFolder:
 def environment() -> dict[str, Any]:
     """Versions, device and git state: what a number's table needs beside it."""
     packages = ("jax", "jaxlib", "equinox", "optax", "numpy", "ogbench", "mujoco")
-    git = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent
-    )
     return {
         "workbench": __version__,
-        "git": git.stdout.strip() or None,
+        "git": _git_state(),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "device": jax.devices()[0].device_kind,
         "versions": {package: metadata.version(package) for package in packages},
     }
+
+
+def _git_state() -> str | None:
+    """The commit, and whether code differs from it; results and figures are what is being made, and do not count."""
+
+    def git(*command: str) -> str:
+        done = subprocess.run(["git", *command], capture_output=True, text=True, cwd=Path(__file__).parent)
+        return done.stdout.strip()
+
+    made = (":(top,exclude)benchmarks/results", ":(top,exclude)figures")
+    commit = git("describe", "--always")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *made)
+    return commit + "-dirty" * bool(changed) if commit else None

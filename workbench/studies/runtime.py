@@ -5,23 +5,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float, PRNGKeyArray
 
-from workbench.agents.base import TrainState
 from workbench.agents.presets import preset
 from workbench.agents.sorl import SORL
 from workbench.cost import decision_cost, update_gflop
 from workbench.data.dataset import Dataset
 from workbench.evaluate.cell import Cell, grid
+from workbench.evaluate.policy import Controller, make_controller
 from workbench.store.folder import environment
 from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk
-from workbench.types import Budget, Decision, LossWeights
+from workbench.types import Budget, LossWeights
 
 ENVIRONMENT, OBS, ACT = "cube-single", 28, 5
 PRESETS = ("small", "paper")
@@ -87,27 +85,22 @@ def _presets(size: Size) -> Iterator[tuple[SORL, int, dict[str, str]]]:
 
 def _decisions(agent: SORL, size: Size) -> list[dict[str, Any]]:
     """One row a budget. Budgets take turns, so that a slow moment of the machine falls on all of them."""
-    state = agent.init(made_up(OBS, ACT).example(), key=jax.random.key(0))
+    controller = make_controller(agent, agent.init(made_up(OBS, ACT).example(), key=jax.random.key(0)))
     cells = grid(size.m_inf, size.n)
     times: dict[Cell, list[float]] = {cell: [] for cell in cells}
     for cell in cells:
-        _decide_seconds(agent, state, cell)
+        _decide_seconds(controller, cell)
     for _ in range(size.rounds):
         for cell in cells:
-            times[cell] += [_decide_seconds(agent, state, cell) for _ in range(size.calls)]
+            times[cell] += [_decide_seconds(controller, cell) for _ in range(size.calls)]
     costs = {cell: decision_cost(agent, OBS, ACT, m_inf=cell.m_inf, n=cell.n) for cell in cells}
     return [dataclasses.asdict(costs[cell]) | _milliseconds("act_ms", times[cell]) for cell in cells]
 
 
-def _decide_seconds(agent: SORL, state: TrainState, cell: Cell) -> float:
+def _decide_seconds(controller: Controller, cell: Cell) -> float:
     budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
-    x, key = jnp.zeros(OBS), jax.random.key(0)
-    return _seconds(lambda: _act(agent, state, x, budget, key))
-
-
-@eqx.filter_jit
-def _act(agent: SORL, state: TrainState, x: Float[Array, " obs"], budget: Budget, key: PRNGKeyArray) -> Decision:
-    return agent.act(state, x, budget, key=key)
+    x, key = np.zeros(OBS, np.float32), jax.random.key(0)
+    return _seconds(lambda: controller(x, budget, key))
 
 
 def _updates(agent: SORL, batch: int, size: Size) -> list[dict[str, Any]]:
