@@ -52,8 +52,9 @@ def released(width: int, depth: int, m_btt: int, size: Size) -> Number:
 
 
 def numbers(case: str, times: Times, goal: float | None = None) -> Iterator[Number]:
-    """Milliseconds of an update of all seeds, and the share of the product's rate."""
+    """Milliseconds of an update of all seeds, its counted operations, and the share of the product's rate."""
     yield median(case, [1e3 * each for each in times.seconds], "ms")
+    yield Number(case, round(times.gflop, 4), "GFLOP")
     shares = [times.gflop / each / times.product_rate for each in times.seconds]
     yield median(case, shares, "of the product rate", at_least=goal)
 
