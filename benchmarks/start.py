@@ -43,6 +43,8 @@ def measure(smoke: bool) -> Iterator[Number]:
         yield median("Python itself", python, "s")
         imports = [process(IMPORT, folder) - each for each in python]
         yield median("import of the training loop, Python itself left out", imports, "s", at_most=goals[0])
+        alone = [process("import jax", folder) - each for each in python]
+        yield median("import of JAX alone, Python itself left out", alone, "s")
         yield median("first figure, a table of published scores", [process(FIGURE, folder) for _ in python], "s")
         cold = [process(UPDATE, folder, folder / f"cache{number}") for number in range(1 if smoke else 3)]
         yield median("first update, nothing compiled yet", cold, "s")
