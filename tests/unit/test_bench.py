@@ -11,6 +11,7 @@ import pytest
 from workbench.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
 SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in ("measuring", "live"))
 """That of live views needs a browser and minutes; what it measures is tested in tests/browser."""
 
@@ -99,3 +100,24 @@ def test_each_script_runs_at_smoke_size(name: str) -> None:
     assert report["rows"]
     assert {"machine", "device", "versions"} <= set(report["environment"])
     assert all(row["value"] == row["value"] and row["unit"] for row in report["rows"])
+
+
+def test_the_readme_says_every_goal_and_what_was_measured() -> None:
+    """In words of its own; the numbers are those of benchmarks/results, to three digits."""
+    rows = [row for file in RESULTS.glob("*.json") for row in json.loads(file.read_text())["rows"]]
+    goals = {"at_most": "≤", "at_least": "≥"}
+    found = [(digits(row["value"]), f"{goals[key]} {row[key]:g}") for row in rows for key in goals if key in row]
+    section = (ROOT / "README.md").read_text().split("## How fast")[1].split("\n## ")[0]
+    table = [line.split("|")[2:4] for line in section.splitlines() if line.startswith("| ") and line[2] != "|"]
+    told = [(measured.split()[0], " ".join(goal.split()[:2])) for measured, goal in table]
+    assert sorted(told) == sorted(found)
+    by_case = {row["case"]: row["value"] for row in rows}
+    for width, count in ((128, 64), (128, 256), (512, 64), (512, 256)):
+        assert f"{by_case[f'width {width}, {count} rows']:.2f}" in section
+    for width in (128, 512):
+        assert f"{by_case[f'width {width}, preset official over paper']:.1f} times" in section
+
+
+def digits(value: float) -> str:
+    """Three of them, as people write them."""
+    return f"{float(f'{value:.3g}'):g}"

@@ -3,9 +3,11 @@
 Each test may try thrice: what else runs on the machine can only spoil a ratio.
 """
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,7 @@ from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk
 from workbench.types import Budget, LossWeights
 
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 SIZE = Size((), (), (1, 8), rounds=5, calls=0, update_seconds=0.15, side=1024)
 
 pytestmark = pytest.mark.slow
@@ -49,6 +52,20 @@ def within(limit: float, ratio: Callable[[], float]) -> None:
         if tried[-1] <= limit:
             return
     raise AssertionError(f"{tried} of at most {limit:.3g}")
+
+
+def test_updates_keep_half_of_the_share_that_was_measured() -> None:
+    """Of the rate of a large product; the committed number is of a machine on which nothing else ran."""
+    rows = json.loads((RESULTS / "updates.json").read_text())["rows"]
+    named = ("width 128, M_BTT 8", "of the product rate")
+    (kept,) = [row["value"] for row in rows if (row["case"], row["unit"]) == named]
+    agent = replace(small(), width=128, depth=4, m_btt=8)
+
+    def loss() -> float:
+        times = time_updates({0: Case(agent, 256)}, SIZE)[0]
+        return kept / (times.rate / times.product_rate)
+
+    within(2.0, loss)
 
 
 def test_backpropagation_through_eight_steps_costs_what_is_counted() -> None:
