@@ -10,10 +10,10 @@ from updates import sized
 
 from workbench.cost import decision_cost
 from workbench.evaluate.cell import Cell
-from workbench.evaluate.policy import Controller, first_seed, make_controller, make_policy, noise_keys
+from workbench.evaluate.policy import Controller, make_controller, make_policy, noise_keys
 from workbench.studies.runtime import ACT, OBS
 from workbench.sweeps.probe import made_up
-from workbench.train import init_seeds
+from workbench.train import first_seed, init_seeds
 from workbench.types import Budget, Decision
 
 BUDGETS = ((1, 1), (8, 1), (1, 32), (8, 32))

@@ -70,6 +70,11 @@ def _one_seed(
     return eqx.combine(arrays, static), report
 
 
+def first_seed(tree: Any) -> Any:
+    """A state or network of several seeds for the first of them: its arrays without the leading `seed` axis."""
+    return jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, tree)
+
+
 def over_seeds(function, weights: LossWeights, state: TrainState):
     """Call `function(weights, state)` for every seed as one program; weights may be shared or one a seed.
 
@@ -77,9 +82,8 @@ def over_seeds(function, weights: LossWeights, state: TrainState):
     """
     if state.step.shape[0] == 1:
         weights = jax.tree.map(lambda leaf: leaf[0] if leaf.ndim else leaf, weights)
-        arrays, static = eqx.partition(state, eqx.is_array)
-        one = eqx.combine(jax.tree.map(lambda leaf: leaf[0], arrays), static)
-        return jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, function(weights, one))
+        done = function(weights, first_seed(state))
+        return jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, done)
     axes = jax.tree.map(lambda leaf: 0 if leaf.ndim else None, weights)
     return eqx.filter_vmap(function, in_axes=(axes, eqx.if_array(0)))(weights, state)
 

@@ -18,7 +18,7 @@ from tests.unit import agents
 from tests.unit.agents import BATCH, GAMMA, NAMES, RARE, tiny, weights_of
 from workbench.agents.base import TrainState
 from workbench.agents.protocol import PROTOCOLS
-from workbench.train import init_seeds, train_chunk
+from workbench.train import first_seed, init_seeds, train_chunk
 from workbench.types import Budget
 
 UPDATES = 1500
@@ -33,15 +33,11 @@ FIRST = {"iql": EXPECTILE, "idql": EXPECTILE, "srpo": EXPECTILE, "ifql": EXPECTI
 """Value of reaching the second step; 1 for agents that act there as well as can be."""
 
 
-def one_seed(state: TrainState) -> TrainState:
-    return jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)
-
-
 @cache
 def trained(name: str) -> TrainState:
     agent = tiny(name)
     state, _ = train_chunk(agent, DATA, weights_of(name), init_seeds(agent, DATA.example(), (0,)), UPDATES, BATCH)
-    return one_seed(state)
+    return first_seed(state)
 
 
 @eqx.filter_jit

@@ -14,7 +14,7 @@ from workbench import train
 from workbench.agents.sorl import SORL
 from workbench.data.toy import make_toy
 from workbench.store.checkpoint import state_hash
-from workbench.train import init_seeds, train_chunk, validate
+from workbench.train import first_seed, init_seeds, train_chunk, validate
 from workbench.types import Budget, LossWeights
 
 AGENT = SORL(width=16, depth=1, m_btt=2, m_disc=4)
@@ -94,7 +94,7 @@ def test_two_steps_with_known_values():
     agent = SORL(width=32, depth=2, m_btt=2, m_disc=4)
     data, weights = two_step_data(), LossWeights(ql=3.0, fm=1.0, sc=1.0, gamma=0.9, tau=0.05, lr=3e-3)
     state, _ = train_chunk(agent, data, weights, init_seeds(agent, data.example(), (0,)), 3000, 128)
-    one = jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)
+    one = first_seed(state)
 
     def q(x, a):
         return float(one.nets["critic"](jnp.asarray([x]), jnp.asarray([a])).mean())
@@ -114,7 +114,7 @@ def eight_modes():
 
 def _policy_samples(agent, data, weights, m_inf: int, count: int):
     state, _ = train_chunk(agent, data, weights, init_seeds(agent, data.example(), (0,)), 4000, 256)
-    one = jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)
+    one = first_seed(state)
     keys = jax.random.split(jax.random.key(1), count)
     return jax.vmap(lambda key: agent.act(one, data.x[0], Budget.exactly(m_inf, 1), key=key).a)(keys)
 

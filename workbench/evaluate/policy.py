@@ -1,4 +1,4 @@
-"""From an agent to the batched policy of an evaluation: every live episode of every cell and seed in one call."""
+"""From an agent to what acts: one call for every live episode of an evaluation, or one decision at a time."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.flow_path import chosen_path, has_flow
+from workbench.train import first_seed
 from workbench.types import Budget, Decision
 
 TIMED_CALLS = 20
@@ -160,8 +161,3 @@ def measure_act_ms(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell
         return 1e3 * float(np.median(times))
 
     return {cell: milliseconds(cell) for cell in cells}
-
-
-def first_seed(state: TrainState) -> TrainState:
-    """The state of the first seed alone, without the leading axis."""
-    return jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)

@@ -17,7 +17,7 @@ from workbench.data.toy import Toy, toy
 from workbench.live.branch import Branch
 from workbench.live.snapshot import MOST, Settings, Value
 from workbench.nets import ShortcutActor
-from workbench.train import validate
+from workbench.train import first_seed, validate
 from workbench.types import Budget, Key, as_int32
 
 POINTS = 256
@@ -128,10 +128,9 @@ def draw(agent: AbstractAgent, state: TrainState, problem: Problem, settings: Se
     if problem.toy is None or problem.train.act != 2:
         return None
     m_inf, n = (int(settings.values[name]) for name in ("m_inf", "n"))
-    one = jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)
     m_disc = getattr(agent, "m_disc", 8)
     clouds, paths, values = jax.device_get(
-        _draw(agent, problem.toy, problem.held_out, one, settings.budget(), as_int32(n), as_int32(m_disc))
+        _draw(agent, problem.toy, problem.held_out, first_seed(state), settings.budget(), as_int32(n), as_int32(m_disc))
     )
     candidates = f", best of {n}" if n > 1 else ""
     labels = (f"controls: M_inf = {m_inf}{candidates}", "M_inf = 1", f"M_inf = {m_disc}")

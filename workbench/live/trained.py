@@ -24,7 +24,6 @@ from workbench.evaluate.policy import (
     Choice,
     Controller,
     Observations,
-    first_seed,
     make_controller,
     make_policy,
     measure_act_ms,
@@ -36,6 +35,7 @@ from workbench.plots.scaling import success_table
 from workbench.render import render_rollouts
 from workbench.store.folder import RunFolder
 from workbench.store.query import find_run
+from workbench.train import first_seed
 from workbench.types import VERIFIERS, Budget
 
 STEPS, CANDIDATES = (1, 2, 4, 8, 16), (1, 4, 16, 32)
