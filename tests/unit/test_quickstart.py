@@ -61,10 +61,13 @@ def test_provenance_names_data_and_versions(made):
 
 
 def test_a_video_and_a_contact_sheet(made):
-    if probe_backend() == OFF:
-        pytest.skip("no OpenGL on this machine")
-    assert (made[0] / "out" / "rollouts.mp4").stat().st_size > 5_000
-    sheet = matplotlib.image.imread(made[0] / "out" / "rollouts_sheet.png")
+    video, sheet = (made[0] / "out" / name for name in ("rollouts.mp4", "rollouts_sheet.png"))
+    if probe_backend() == OFF:  # then the quickstart goes on without
+        assert not video.exists()
+        assert not sheet.exists()
+        return
+    assert video.stat().st_size > 5_000
+    sheet = matplotlib.image.imread(sheet)
     assert sheet.shape[1] > 1000
     assert sheet.std() > 0.05
 

@@ -16,7 +16,7 @@ from workbench.paths import read_json
 REQUIRED = ("observations", "actions", "terminals")
 """Keys without which a file holds no trajectories."""
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, RuntimeError)
 # What numpy, zipfile and zlib raise for damaged bytes, unknown compression and encryption.
 
 
