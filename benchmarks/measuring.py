@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -51,12 +52,23 @@ def in_turn(calls: Mapping[str, Callable[[], Any]], rounds: int, warm: int = 1) 
     return found
 
 
+class NotHere(Exception):
+    """Something that a benchmark needs is not on this machine; the message says what, and how to get it."""
+
+
 def main(doc: str, measure: Callable[[bool], Iterable[Number]]) -> None:
-    """The command line of a benchmark with this docstring: prints JSON, with --smoke of numbers that mean nothing."""
+    """The command line of a benchmark with this docstring: prints JSON, with --smoke of numbers that mean nothing.
+
+    Ends with exit code 3 and one sentence where it raises `NotHere`.
+    """
     question = doc.splitlines()[0]
     parser = argparse.ArgumentParser(description=question)
     parser.add_argument("--smoke", action="store_true", help="in seconds, with numbers that mean nothing")
     smoke = parser.parse_args().smoke
-    rows = [dataclasses.asdict(number) for number in measure(smoke)]
+    try:
+        rows = [dataclasses.asdict(number) for number in measure(smoke)]
+    except NotHere as missing:
+        print(missing, file=sys.stderr)
+        sys.exit(3)
     rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
     print(json.dumps({"question": question, "environment": environment(), "rows": rows}, indent=2))

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 from workbench.cli.main import main
@@ -90,11 +92,75 @@ def test_every_script_asks_one_question(monkeypatch: pytest.MonkeyPatch, capsys:
     assert all("?" in row["question"] for row in rows)
 
 
+def test_a_script_that_lacks_something_here_is_left_out_and_its_numbers_stay(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["bench", "counting"])
+    kept = (folder / "benchmarks" / "results" / "counting.json").read_bytes()
+    lacking = '"""How many?"""\nimport sys\nprint("it needs a clock.", file=sys.stderr)\nsys.exit(3)'
+    (folder / "benchmarks" / "counting.py").write_text(lacking)
+    capsys.readouterr()
+    assert main(["bench", "counting", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "counting: left out, it needs a clock." in printed.err
+    assert json.loads(printed.out) == []
+    assert (folder / "benchmarks" / "results" / "counting.json").read_bytes() == kept
+
+
+STEPS = """000: kCommandBuffer [source]
+    001: kCopy [source] kCopy
+002: kWhile [prev=000]
+condition:
+    003: kCustomKernel [source] compare
+  body:
+    000: kCommandBuffer [source]
+        004: kCustomKernel [source] add
+        005: kCublasLtMatmul [prev=004] dot
+    006: kCopy [source] kCopy
+000: kCommandBuffer [prev=002]
+    007: kCopy [source] kCopy
+"""
+
+
+def test_what_is_launched_is_counted_in_the_body_of_the_loop_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import compiled  # pyright: ignore[reportMissingImports]
+
+    assert compiled.launches(STEPS) == (2, 3)
+
+
+@pytest.mark.parametrize("bits", [10, 7])
+def test_products_of_rounded_inputs_round_forward_and_backward(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import rounding  # pyright: ignore[reportMissingImports]
+
+    left, right = jax.random.normal(jax.random.key(0), (2, 16, 16))
+    weight = jax.random.normal(jax.random.key(1), (16, 16))
+
+    def keep(values: jax.Array) -> jax.Array:
+        return jax.lax.reduce_precision(values, 8, bits)
+
+    def both() -> tuple[jax.Array, jax.Array]:
+        product, back = jax.vjp(lambda left: left @ right, left)
+        return product, back(weight)[0]
+
+    exact = both()
+    with rounding.rounded(bits):
+        product, gradient = jax.jit(both)()
+    np.testing.assert_allclose(product, keep(left) @ keep(right), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gradient, keep(weight) @ keep(right).T, rtol=1e-5, atol=1e-6)
+    assert not np.array_equal(product, exact[0])
+    assert np.array_equal(both()[0], exact[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_each_script_runs_at_smoke_size(name: str) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--smoke"]
     done = subprocess.run(command, capture_output=True, text=True)
+    if name == "compiled" and done.returncode == 3:
+        assert done.stderr.strip().endswith("it needs JAX's CUDA plugin, though no GPU: pip install -e '.[cuda12]'.")
+        return
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["rows"]

@@ -15,6 +15,12 @@ from workbench.paths import read_json, write_json
 
 SHARED = "measuring"
 """The module that the scripts share; it measures nothing itself."""
+NOT_HERE = 3
+"""Exit code of a script that says what it lacks on this machine."""
+
+
+class NotHere(WorkbenchError):
+    """A benchmark lacks something on this machine; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,13 @@ class Bench:
             file = folder / f"{name}.json"
             if not self.saved:
                 print(f"{name}: {_question(script)}", file=sys.stderr)
+                try:
+                    found = _measure(script, self.smoke)
+                except NotHere as missing:
+                    print(f"{name}: left out, {missing}", file=sys.stderr)
+                    continue
                 folder.mkdir(parents=True, exist_ok=True)
-                write_json(file, _measure(script, self.smoke))
+                write_json(file, found)
             rows += _rows(name, file)
         show(rows, self.json)
         if not (self.names or self.saved):
@@ -86,11 +97,13 @@ def _question(script: Path) -> str:
 
 
 def _measure(script: Path, smoke: bool) -> dict[str, Any]:
-    """What a script prints; raises `WorkbenchError` with the last line of what it complains about."""
+    """What a script prints; raises `NotHere` or `WorkbenchError` with the last line of what it complains about."""
     command = [sys.executable, str(script), *(["--smoke"] if smoke else [])]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip() or "nothing was said").splitlines()[-1]
+        if done.returncode == NOT_HERE:
+            raise NotHere(said)
         raise WorkbenchError(f"benchmark {script} ended with exit code {done.returncode}: {said}")
     return json.loads(done.stdout)
 

@@ -24,8 +24,11 @@ from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.types import LossWeights
 
-PRECISIONS = {"float32": "float32", "tensorfloat32": "tensorfloat32", "bfloat16": "BF16_BF16_F32"}
-"""Of the inputs of matrix products, with JAX's names; sums and parameters are float32. A CPU knows float32 only."""
+PRECISIONS = {"float32": "float32", "tensorfloat32": "default", "bfloat16": "BF16_BF16_F32"}
+"""Of the inputs of matrix products, with what JAX is asked for; sums and parameters are float32. A CPU knows float32 only.
+
+JAX's own "tensorfloat32" is no name for it: XLA compiles that to float32 kernels on an H200, and its default to tf32.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class RunSpec:
 
     `settings` are the agent's fixed fields, `weights` the initial loss weights (a number, or one a seed), `code` the
     SHA-256 of the source of what is a user's own in the agent (`registry.sources`). `precision` is one of `PRECISIONS`,
-    or None: what the device does by itself, which is float32 on a CPU and may be less on a GPU.
+    or None: what the device does by itself, which is float32 on a CPU and tf32 on a GPU that has it.
     """
 
     task: str
