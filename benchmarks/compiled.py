@@ -1,6 +1,6 @@
 """What does an update become on a GPU that is not at hand?
 
-XLA compiles the training program for an NVIDIA H200 (`h200.txtpb`), with JAX's CUDA plugin, and what it wrote is counted.
+XLA, in JAX's CUDA plugin, compiles the training program for an NVIDIA H200 (`h200.txtpb`); what it wrote is counted.
 Nothing is run, so there are no times; and without a device XLA compares no alternatives for a product: it is asked once
 for cuBLAS and once for kernels of its own.
 """
@@ -15,6 +15,7 @@ from typing import Any
 import equinox as eqx
 import jax
 from jax.experimental import topologies
+from jax.sharding import Sharding, SingleDeviceSharding
 from measuring import NotHere, Number, main
 from updates import sized
 
@@ -37,12 +38,12 @@ GEMM = re.compile(r'custom-call\((%[^,)]+).*custom_call_target="__cublas')
 
 def measure(smoke: bool) -> Iterator[Number]:
     """By number of seeds: launches, kernels and memory; by precision: what the tensor cores are given."""
-    device = h200()
+    there = h200()
     agent = sized(32, 1) if smoke else sized(512, 4)
     most = 0
     for seeds in SEEDS:
         for maker, options in (("cuBLAS", CUBLAS), ("XLA", OWN)):
-            files, memory = compiled(agent, seeds, device, None, options)
+            files, memory = compiled(agent, seeds, there, None, options)
             (steps,) = (text for name, text in files.items() if name.endswith("thunk_sequence_after_thunk_passes.txt"))
             launched, kernels = launches(steps)
             most = max(most, launched)
@@ -53,31 +54,30 @@ def measure(smoke: bool) -> Iterator[Number]:
     for precision in PRECISIONS:
         # Without a device the compiler finds no kernel of its own for one product of bfloat16 inputs; cuBLAS has all.
         if precision == "bfloat16":
-            found = gemm_inputs(compiled(agent, 1, device, precision, CUBLAS)[0])
+            found = gemm_inputs(compiled(agent, 1, there, precision, CUBLAS)[0])
         else:
-            found = tensor_core_kernels(compiled(agent, 1, device, precision, OWN)[0])
+            found = tensor_core_kernels(compiled(agent, 1, there, precision, OWN)[0])
         for kind in ("tf32", "bf16"):
             yield Number(f"products of {precision}", found[kind], f"kernels whose tensor cores are given {kind}")
 
 
-def h200() -> jax.Device:
-    """A device to compile for. Raises `NotHere` without JAX's CUDA plugin."""
+def h200() -> Sharding:
+    """All on one device to compile for. Raises `NotHere` without JAX's CUDA plugin."""
+    target = TARGET.read_text()
     try:
-        return topologies.get_topology_desc("one", "cuda", target_config=TARGET.read_text(), topology="1x1x1").devices[
-            0
-        ]
+        topology = topologies.get_topology_desc("one", "cuda", target_config=target, topology="1x1x1")
     except NotImplementedError as error:
         raise NotHere("it needs JAX's CUDA plugin, though no GPU: pip install -e '.[cuda12]'.") from error
+    return SingleDeviceSharding(topology.devices[0])
 
 
 def compiled(
-    agent: SORL, seeds: int, device: jax.Device, precision: str | None, options: dict[str, Any]
+    agent: SORL, seeds: int, there: Sharding, precision: str | None, options: dict[str, Any]
 ) -> tuple[dict[str, str], int]:
     """The compiler's own account of the training program, by file name, and the bytes of memory it works in."""
     data = made_up(OBS, ACT)
     state = init_seeds(agent, data.example(), tuple(range(seeds)))
     arrays, rest = eqx.partition((data, LossWeights(), state, 100), eqx.is_array)
-    there = jax.sharding.SingleDeviceSharding(device)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=there), arrays)
 
     def program(arrays: Any) -> Any:
@@ -87,7 +87,9 @@ def compiled(
         asked = {"xla_gpu_autotune_level": 0, "xla_dump_to": folder, "xla_dump_hlo_as_text": True, **options}
         done = jax.jit(program).lower(shapes).compile(compiler_options=asked)
         files = {path.name: path.read_text(errors="replace") for path in Path(folder).iterdir()}
-    return files, done.memory_analysis().temp_size_in_bytes
+    memory = done.memory_analysis()
+    assert memory is not None
+    return files, memory.temp_size_in_bytes
 
 
 def launches(steps: str) -> tuple[int, int]:

@@ -78,7 +78,7 @@ def rounded(bits: int) -> Iterator[None]:
         jax.clear_caches()
 
 
-def figure(value: float) -> float:
+def figure(value: np.floating | float) -> float:
     """Three significant figures."""
     return float(f"{value:.3g}")
 

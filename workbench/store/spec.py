@@ -25,9 +25,9 @@ from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.types import LossWeights
 
 PRECISIONS = {"float32": "float32", "tensorfloat32": "default", "bfloat16": "BF16_BF16_F32"}
-"""Of the inputs of matrix products, with what JAX is asked for; sums and parameters are float32. A CPU knows float32 only.
+"""Of the inputs of matrix products, and what JAX is asked for; sums and parameters are float32, as all is on a CPU.
 
-JAX's own "tensorfloat32" is no name for it: XLA compiles that to float32 kernels on an H200, and its default to tf32.
+JAX's own "tensorfloat32" would not do: for an H200 XLA makes kernels in float32 of it, and in tf32 of the default.
 """
 
 
