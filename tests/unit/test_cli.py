@@ -18,6 +18,7 @@ from workbench.cli.main import COMMANDS, main
 from workbench.cli.report import flatten, show
 from workbench.data.catalogue import DATASETS
 from workbench.errors import NoGraphicsError
+from workbench.experiments import Interrupted
 
 
 @pytest.fixture
@@ -126,6 +127,7 @@ class Raising:
         raise {
             "error": NoGraphicsError("no GL here: install one."),
             "interrupt": KeyboardInterrupt(),
+            "stop": Interrupted("stopped at update 7; the same command resumes."),
             "permission": PermissionError(13, "Permission denied", "/somewhere"),
             "bug": ZeroDivisionError(),
         }[self.how]
@@ -133,7 +135,12 @@ class Raising:
 
 @pytest.mark.parametrize(
     ("how", "code", "message"),
-    [("error", 3, "no GL here: install one."), ("interrupt", 130, "interrupted."), ("permission", 2, "/somewhere")],
+    [
+        ("error", 3, "no GL here: install one."),
+        ("interrupt", 130, "interrupted."),
+        ("stop", 130, "at update 7; the same"),
+        ("permission", 2, "/somewhere"),
+    ],
 )
 def test_errors_become_one_line_and_an_exit_code(
     how: str, code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -117,7 +117,10 @@ CASES = {
     "large": (_set("actions", (9, 1), -3.0), "actions, first in row 9: 1 values lie outside [-1, 1], up to 3"),
     "missing": (lambda a: a.pop("rewards"), "rewards: 'rewards' is missing"),
     "unequal": (lambda a: a.update(rewards=a["rewards"][:-2]), "the numbers of rows differ: observations 60"),
-    "text": (lambda a: a.update(rewards=np.full(60, "one")), "rewards: dtype is <U3, not a number"),
+    "text": (lambda a: a.update(rewards=np.full(60, "one")), "rewards: dtype is <U3, not a real number"),
+    "complex": (lambda a: a.update(rewards=a["rewards"] * 1j), "rewards: dtype is complex64, not a real number"),
+    "no columns": (lambda a: a.update(actions=a["actions"][:, :0]), "actions: has no columns"),
+    "cuts": (lambda a: a.update(timeouts=np.arange(60) == 3), "timeouts, first in row 3: 1 rows are cut by 'timeouts'"),
     "no flag": (_set("masks", 3, 0.5), "masks, first in row 3: holds 0.5, not only 0 and 1"),
     "no end": (_set("terminals", np.s_[:], False), "terminals: no row is the end of an episode"),
     "cut": (_set("terminals", -1, False), "terminals, row 59: the last row is not the end of an episode"),
@@ -150,6 +153,30 @@ def test_sound_arrays_have_notes_at_most():
     assert "every reward is -1" in notes[1]
     lists = {key: array.tolist() for key, array in sound().items()}
     assert from_arrays(**lists)[0].size == 45
+
+
+def test_timeouts_that_are_ends_of_episodes_too_are_nothing_to_mend():
+    assert check_arrays(sound() | {"timeouts": sound()["terminals"]}) == ()
+
+
+def test_masks_beside_next_observations_say_what_is_bootstrapped_and_terminals_only_where_episodes_end(tmp_path):
+    """As a goal environment that goes on behind its goal has them."""
+    arrays = as_transitions(sound()) | {"masks": np.ones(50)}
+    arrays["terminals"] = np.arange(50) % 5 == 4
+    arrays["masks"][[2, 12]] = 0
+    np.savez(tmp_path / "mine.npz", **arrays)
+    np.savez(tmp_path / "mine-val.npz", **arrays)
+    train, _ = load_own("mine", tmp_path / "mine.npz")
+    taken = transitions(train)
+    np.testing.assert_array_equal(taken[:, -1], arrays["masks"])
+    np.testing.assert_array_equal(taken[:, 5:7], arrays["next_observations"])
+
+
+def test_held_out_data_of_other_widths_are_said(tmp_path):
+    np.savez(tmp_path / "mine.npz", **sound())
+    np.savez(tmp_path / "mine-val.npz", **sound() | {"observations": np.zeros((60, 3))})
+    with pytest.raises(DatasetError, match=r"of widths \(2, 2\), but mine-val.npz has \(3, 2\)"):
+        load_own("mine", tmp_path / "mine.npz")
 
 
 def test_too_few_episodes_are_said():

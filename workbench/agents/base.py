@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from workbench.agents.limits import check_settings
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
 
 
@@ -31,9 +32,13 @@ class AbstractAgent(eqx.Module):
     `settings` with traced effect come as `LossWeights`, inference compute as `Budget`; everything here is static.
     `knobs` are the loss weights the agent uses, each with its meaning: what a panel shows and a run's spec records.
     Names that are no fields of `LossWeights` are of the agent's own; it reads them as `weights["name"]`.
+    Raises `WorkbenchError` for a setting of another type than its field has, or out of its range (`limits`).
     """
 
     name: eqx.AbstractClassVar[str]
+
+    def __check_init__(self) -> None:
+        check_settings(self)
 
     @property
     @abc.abstractmethod

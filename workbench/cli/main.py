@@ -61,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NotADirectoryError as error:
         print(f"workbench: {error.filename}: a file stands where a folder should be; choose another.", file=sys.stderr)
         return WorkbenchError.exit_code
-    except KeyboardInterrupt:
-        print("workbench: interrupted.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"workbench: {str(stop) or 'interrupted.'}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has gone; without this Python complains again when it flushes at exit.

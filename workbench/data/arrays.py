@@ -87,6 +87,12 @@ def load_own(name: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
     if not twin.exists():
         return _split(_rows(name, _read(path)), name, 0.1, 0)
     train, held_out = (_rows(name, _read(each)) for each in (path, twin))
+    widths, others = ((rows.x.shape[1], rows.a.shape[1]) for rows in (train, held_out))
+    if widths != others:
+        raise DatasetError(
+            f"{path} holds observations and actions of widths {widths}, but {twin.name} has {others}: held-out data "
+            "must be of the same environment."
+        )
     return _dataset(train, name, f"training file {path.name}"), _dataset(held_out, name, f"held-out file {twin.name}")
 
 
@@ -104,10 +110,12 @@ def _rows(name: str, given: dict[str, Any]) -> _Rows:
         raise DatasetError(f"data '{name}' cannot be used: {first.where}: {first.what}{more}; {first.fix}.")
     x, a, r = (arrays[key].astype(np.float32) for key in ("observations", "actions", "rewards"))
     ends = arrays["terminals"].astype(bool)
-    if "next_observations" in arrays:
-        return _joined(x, a, r, arrays["next_observations"].astype(np.float32), ends, arrays.get("timeouts"))
-    mask = arrays["masks"].astype(np.float32) if "masks" in arrays else np.ones(len(x), np.float32)
-    return _Rows(x, a, r, mask, ~ends)
+    mask = arrays["masks"].astype(np.float32) if "masks" in arrays else None
+    if "next_observations" not in arrays:
+        return _Rows(x, a, r, np.ones(len(x), np.float32) if mask is None else mask, ~ends)
+    breaks = ends | arrays["timeouts"].astype(bool) if "timeouts" in arrays else ends
+    mask = 1 - ends.astype(np.float32) if mask is None else mask
+    return _joined(x, a, r, arrays["next_observations"].astype(np.float32), mask, breaks)
 
 
 def _joined(
@@ -115,15 +123,15 @@ def _joined(
     a: Float[np.ndarray, "row act"],
     r: Float[np.ndarray, " row"],
     x_next: Float[np.ndarray, "row obs"],
-    ended: Bool[np.ndarray, " row"],
-    timeouts: np.ndarray | None,
+    mask: Float[np.ndarray, " row"],
+    breaks: Bool[np.ndarray, " row"],
 ) -> _Rows:
-    """Transitions as trajectories: after each whose successor is not the next row, a row is put in that holds it."""
-    follows = np.append((x_next[:-1] == x[1:]).all(axis=1), False) & ~ended
-    breaks = np.flatnonzero(~follows if timeouts is None else ~follows | timeouts.astype(bool))
-    mask, valid = 1 - ended.astype(np.float32), np.ones(len(x), bool)
-    put = ((x, x_next[breaks]), (a, 0.0), (r, 0.0), (mask, 1.0), (valid, False))
-    return _Rows(*(np.insert(column, breaks + 1, row, axis=0) for column, row in put))
+    """Transitions as trajectories: a row is put in that holds x' after each break, and where x' is not the next x."""
+    follows = np.append((x_next[:-1] == x[1:]).all(axis=1), False)
+    last = np.flatnonzero(breaks | ~follows)
+    valid = np.ones(len(x), bool)
+    put = ((x, x_next[last]), (a, 0.0), (r, 0.0), (mask, 1.0), (valid, False))
+    return _Rows(*(np.insert(column, last + 1, row, axis=0) for column, row in put))
 
 
 def _split(rows: _Rows, name: str, val_fraction: float, seed: int) -> tuple[Dataset, Dataset]:

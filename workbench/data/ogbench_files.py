@@ -1,6 +1,7 @@
 """Loading OGBench files: observations and actions as stored, rewards and masks of one task computed from qpos."""
 
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from workbench.data.catalogue import DatasetInfo, parse_task
 from workbench.data.dataset import Dataset, Provenance
-from workbench.data.npz import read_npz, read_sidecar
+from workbench.data.npz import file_record, read_npz, read_sidecar
 from workbench.errors import DatasetError
 from workbench.paths import data_dir
 
@@ -31,11 +32,28 @@ def locate(name: str) -> Path:
 
 
 def recorded_provenance(path: Path, info: DatasetInfo) -> Provenance:
-    """What the sidecar beside a training file says of it; the file itself is not read."""
+    """What the sidecar beside a training file says of it, if it is of this very file; else its own SHA-256.
+
+    Raises `DatasetError` where there is no such file.
+    """
     record = read_sidecar(path) or {}
-    sha256 = record.get("files", {}).get(path.name, {}).get("sha256")
-    detail = record.get("detail", "no sidecar file: origin unknown")
-    return Provenance(record.get("kind", "arrays"), info.name, sha256, record.get("seed"), detail)
+    known = record.get("files", {}).get(path.name, {})
+    if not path.is_file():
+        raise DatasetError(f"there is no file {path}.")
+    if "sha256" in known and known.get("size") == path.stat().st_size:
+        detail = record.get("detail", "")
+        return Provenance(record.get("kind", "arrays"), info.name, known["sha256"], record.get("seed"), detail)
+    why = "its sidecar file is of another file" if record else "no sidecar file"
+    stat = path.stat()
+    return Provenance(
+        "arrays", info.name, _sha256(path, stat.st_size, stat.st_mtime_ns), None, f"{why}: origin unknown"
+    )
+
+
+@cache
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """Of a file as it is now: the five tasks of a dataset read it once."""
+    return file_record(path)["sha256"]
 
 
 def relabel(arrays: dict[str, np.ndarray], env: Any, environment: str) -> tuple[np.ndarray, np.ndarray]:

@@ -51,13 +51,16 @@ def _check_keys(arrays: Mapping[str, np.ndarray]) -> Iterator[Finding]:
 
 def _check_one(key: str, array: np.ndarray) -> Iterator[Finding]:
     """Type, axes and values of one array."""
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
-        yield Finding(DEFECT, f"dtype is {array.dtype}, not a number", key, "save it as float32, or flags as bool")
+    real = np.issubdtype(array.dtype, np.number) and not np.issubdtype(array.dtype, np.complexfloating)
+    if not (real or array.dtype == np.bool_):
+        yield Finding(DEFECT, f"dtype is {array.dtype}, not a real number", key, "save it as float32, or flags as bool")
         return
     if array.ndim != AXES[key]:
         fix = "one row a step, one column a dimension" if AXES[key] == 2 else "one number a row, such as array[:, 0]"
         yield Finding(DEFECT, f"has {array.ndim} axes {array.shape}, not {AXES[key]}", key, fix)
         return
+    if array.ndim == 2 and not array.shape[1]:
+        yield Finding(DEFECT, "has no columns", key, "save one column a dimension, at least one")
     if not len(array):
         yield Finding(DEFECT, "has no rows", key, "save at least two episodes")
     yield from check_finite(key, array, "find out where they come from, and leave out that episode")
@@ -74,7 +77,21 @@ def _check_together(arrays: Mapping[str, np.ndarray]) -> Iterator[Finding]:
         yield Finding(NOTE, what, "rewards", "nothing, if only imitation is wanted")
     if "next_observations" not in arrays:
         yield from check_ends(terminals) if terminals is not None else ()
+        yield from _check_cuts(terminals, arrays.get("timeouts"))
     elif "observations" in arrays and arrays["observations"].shape[1] != arrays["next_observations"].shape[1]:
         widths = [arrays[key].shape[1] for key in ("observations", "next_observations")]
         what = f"width is {widths[1]}, but observations have {widths[0]}"
         yield Finding(DEFECT, what, "next_observations", "save the same columns in both")
+
+
+def _check_cuts(terminals: np.ndarray | None, timeouts: np.ndarray | None) -> Iterator[Finding]:
+    """Without `next_observations` an episode ends where `terminals` says so, and nothing else is known of a cut one."""
+    if terminals is None or timeouts is None or len(terminals) != len(timeouts):
+        return
+    cut = np.flatnonzero(timeouts.astype(bool) & ~terminals.astype(bool))
+    if len(cut):
+        what = f"{len(cut):,} rows are cut by 'timeouts' and do not end in 'terminals': episodes would be joined there"
+        fix = (
+            "save 'next_observations' too, or end every episode in 'terminals' and say in 'masks' which ended for good"
+        )
+        yield Finding(DEFECT, what, f"timeouts, first in row {cut[0]}", fix)

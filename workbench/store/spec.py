@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array
 
 from workbench.agents.base import AbstractAgent
+from workbench.agents.limits import check_setting
 from workbench.agents.presets import Preset, preset
 from workbench.agents.registry import check_sources, sources
 from workbench.agents.terms import TERMS, Term
@@ -120,6 +121,8 @@ def make_spec(
         _check_names("precision", [precision], PRECISIONS)
     if not seeds or len(set(seeds)) != len(seeds):
         raise WorkbenchError(f"seeds must be one or more different numbers, not {list(seeds)}.")
+    if not all(0 <= seed < 2**31 for seed in seeds):
+        raise WorkbenchError(f"seeds must lie between 0 and 2^31 - 1, not {list(seeds)}: environments take no others.")
     for label, count in (("steps", steps), ("batch_size", batch_size)):
         if count is not None and count < 1:
             raise WorkbenchError(f"{label} must be at least 1, not {count}.")
@@ -203,10 +206,10 @@ def _changes(module: eqx.Module, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_settings(module: eqx.Module, settings: dict[str, Any], prefix: str = "") -> None:
-    """Raise for settings that are no fields of a module, or of a module in it."""
-    known = [f"{prefix}{field.name}" for field in _fields(module)]
+    """Raise for settings that are no fields of a module, or of a module in it, or may not have that value."""
+    fields = {field.name: field for field in _fields(module)}
     for name, value in settings.items():
-        _check_names("agent setting", [f"{prefix}{name}"], known)
+        _check_names("agent setting", [f"{prefix}{name}"], [f"{prefix}{each}" for each in fields])
         inner = getattr(module, name)
         nested = isinstance(inner, eqx.Module)
         if nested and isinstance(value, dict):
@@ -214,6 +217,8 @@ def _check_settings(module: eqx.Module, settings: dict[str, Any], prefix: str = 
         elif nested != isinstance(value, dict | eqx.Module):
             wanted = f"a table such as {_to_fields(inner)}" if nested else f"a value such as {inner!r}"
             raise WorkbenchError(f"agent setting '{prefix}{name}' must be {wanted}, not {value!r}.")
+        elif not nested:
+            check_setting(fields[name], value, prefix)
 
 
 def _to_fields(module: eqx.Module) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class _Found(NamedTuple):
 
 
 def _data_of(sweep: SweepSpec, task: str) -> _Found:
-    """Look for a task's data, once for all its runs; files of OGBench are not read."""
+    """Look for a task's data, once for all its runs; a file of OGBench is read only where no sidecar tells its hash."""
     path = sweep.data.get(task)
     try:
         if not has_environment(task):
