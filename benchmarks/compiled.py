@@ -58,7 +58,7 @@ def measure(smoke: bool) -> Iterator[Number]:
         else:
             found = tensor_core_kernels(compiled(agent, 1, there, precision, OWN)[0])
         for kind in ("tf32", "bf16"):
-            yield Number(f"products of {precision}", found[kind], f"kernels whose tensor cores are given {kind}")
+            yield Number(f"products of {precision}", found[kind], f"kernels that give tensor cores {kind}")
 
 
 def h200() -> Sharding:

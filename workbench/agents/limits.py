@@ -43,7 +43,7 @@ def check_setting(field: dataclasses.Field, value: Any, prefix: str = "") -> Non
         raise WorkbenchError(f"agent setting '{prefix}{field.name}' must {wanted}, not {value!r}.")
 
 
-def _is_a(kind: type, value: Any) -> bool:
+def _is_a(kind: Any, value: Any) -> bool:
     """JSON's true is no number, and its 8.0 is no whole one."""
     if kind in (int, float):
         return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
