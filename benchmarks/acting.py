@@ -13,7 +13,7 @@ from workbench.evaluate.cell import Cell
 from workbench.evaluate.policy import Controller, make_controller, make_policy, noise_keys
 from workbench.studies.runtime import ACT, OBS
 from workbench.sweeps.probe import made_up
-from workbench.train import first_seed, init_seeds
+from workbench.train import init_seeds, one_seed
 from workbench.types import Budget, Decision
 
 BUDGETS = ((1, 1), (8, 1), (1, 32), (8, 32))
@@ -25,7 +25,7 @@ def measure(smoke: bool) -> Iterator[Number]:
     """Milliseconds by M_inf and N, also as multiples of the counted work at the rate of a large product."""
     agent, rounds, side = (sized(8, 1), 2, 64) if smoke else (sized(512, 4), 20, 2048)
     state = init_seeds(agent, made_up(OBS, ACT).example(), (0,))
-    controller = make_controller(agent, first_seed(state))
+    controller = make_controller(agent, one_seed(state))
     budgets = {f"M_inf {m}, N {n}": Budget.exactly(m, n, "mean") for m, n in BUDGETS}
     calls = {name: (lambda budget=budget: in_a_row(controller, budget)) for name, budget in budgets.items()}
     matrix = jnp.asarray(np.random.default_rng(0).normal(size=(side, side)), jnp.float32)

@@ -21,7 +21,7 @@ from workbench.store.query import list_runs
 from workbench.store.spec import make_spec
 from workbench.studies.runtime import ACT, FULL, OBS, SMOKE, Case, Size, time_updates
 from workbench.sweeps.probe import made_up
-from workbench.train import init_seeds
+from workbench.train import init_seeds, one_seed
 from workbench.types import Budget
 
 SEVERAL = (1, 2, 4, 8)
@@ -58,7 +58,7 @@ def cases(chosen: Mapping[int, Case], size: Size) -> dict[int, list[float]]:
 def decisions(agent: SORL, counts: Sequence[int], rounds: int) -> dict[int, list[float]]:
     """Milliseconds of one decision in four steps, by candidates."""
     state = init_seeds(agent, made_up(OBS, ACT).example(), (0,))
-    one = jax.tree.map(lambda leaf: leaf[0], state)
+    one = one_seed(state)
     act = jax.jit(lambda budget: agent.act(one, jnp.zeros(OBS), budget, key=jax.random.key(0)))
     budgets = {n: Budget.exactly(4, n, "mean") for n in counts}
     calls = {str(n): (lambda budget=budget: act(budget)) for n, budget in budgets.items()}

@@ -28,7 +28,7 @@ from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec
 from workbench.train import ChunkReport, init_seeds, spread, train_chunk, validate
-from workbench.types import Batch
+from workbench.types import Batch, LossWeights
 
 PIECE_SECONDS = 0.5
 """How long one call on the device should take, so that Ctrl-C and the progress bar answer soon."""
@@ -82,6 +82,17 @@ def stop_request() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+def train_piece(
+    spec: RunSpec, agent: AbstractAgent, data: Dataset, weights: LossWeights, state: TrainState, steps: int
+) -> tuple[TrainState, ChunkReport]:
+    """Some updates of a run, with its batch size, compiled in its precision: `train_chunk` as the spec has it.
+
+    Whatever trains a run, or repeats it, does it by this.
+    """
+    with spec.matmul_precision():
+        return train_chunk(agent, data, weights, state, steps, spec.batch_size)
+
+
 def load_or_init(folder: RunFolder, spec: RunSpec, data: Dataset) -> tuple[TrainState, int]:
     """The newest whole checkpoint's state and step, or a fresh state and 0; damaged checkpoints are set aside."""
     agent, example = spec.build_agent(), data.example()
@@ -133,24 +144,25 @@ def evaluate_run(
 ) -> Evaluation:
     """Evaluate a run's newest checkpoint under every cell and add the episodes to its `evals.parquet`.
 
-    Raises what `load_agent` raises.
+    The policy's matrix products are in the run's precision. Raises what `load_agent` raises.
     """
     spec = folder.spec
     release_programs()
     agent, state = load_agent(folder)
-    evaluation = evaluate(
-        agent,
-        state,
-        spec.task,
-        cells,
-        seeds=spec.seeds,
-        episodes=episodes,
-        workers=workers,
-        success_timing=success_timing,
-        record=record,
-        episode_limit=episode_limit,
-        progress=progress,
-    )
+    with spec.matmul_precision():
+        evaluation = evaluate(
+            agent,
+            state,
+            spec.task,
+            cells,
+            seeds=spec.seeds,
+            episodes=episodes,
+            workers=workers,
+            success_timing=success_timing,
+            record=record,
+            episode_limit=episode_limit,
+            progress=progress,
+        )
     folder.add_evals(evaluation.table().assign(step=int(state.step[0])))
     return evaluation
 
@@ -236,10 +248,7 @@ class _Loop:
         while step < boundary and not self.stop.is_set():
             steps = min(self.clock.piece, boundary - step)
             start = time.perf_counter()
-            with self.spec.matmul_precision():
-                state, report = train_chunk(
-                    self.agent, self.train_data, self.weights, state, steps, self.spec.batch_size
-                )
+            state, report = train_piece(self.spec, self.agent, self.train_data, self.weights, state, steps)
             report = jax.device_get(report)
             self.clock.record(steps, time.perf_counter() - start)
             self._check_finite(report)
@@ -249,11 +258,10 @@ class _Loop:
         return state, reports, step
 
     def _check_finite(self, report: ChunkReport) -> None:
-        bad = {name: int(first[first > 0].min()) for name, first in report.first_bad.items() if (first > 0).any()}
-        if not bad:
+        failure = report.failure()
+        if failure is None:
             return
-        step = min(bad.values())
-        terms = sorted(name for name, first in bad.items() if first == step)
+        step, terms = failure
         kept = self.folder.checkpoints()
         advice = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint yet"
         raise DivergedError(
@@ -263,7 +271,8 @@ class _Loop:
 
     def _report(self, state: TrainState, reports: list, step: int, seconds: float) -> None:
         total = sum(steps for steps, _ in reports)
-        held_out = jax.device_get(validate(self.agent, self.val_data, self.weights, state))
+        with self.spec.matmul_precision():
+            held_out = jax.device_get(validate(self.agent, self.val_data, self.weights, state))
         rows = []
         for i, seed in enumerate(self.spec.seeds):
             row: dict[str, Any] = {"step": step, "seed": seed, "seconds": round(seconds, 3)}

@@ -18,11 +18,21 @@ from workbench.types import Batch, LossWeights, Metrics, as_int32
 class ChunkReport(eqx.Module):
     """What a chunk of updates tells: each metric's mean over the chunk, and where it first stopped being finite.
 
-    Leaves have a leading `seed` axis. `first_bad` holds the 1-based update number, 0 where all was finite.
+    Leaves have a leading `seed` axis. `first_bad` holds the 1-based update number, 0 where all was finite. The mean of
+    no update is 0.
     """
 
     mean: Metrics
     first_bad: dict[str, Int[Array, " *seed"]]
+
+    def failure(self) -> tuple[int, tuple[str, ...]] | None:
+        """The first update at which some metric of some seed was not finite, and those metrics; None where all were."""
+        found = {name: np.asarray(first) for name, first in self.first_bad.items()}
+        bad = {name: int(first[first > 0].min()) for name, first in found.items() if (first > 0).any()}
+        if not bad:
+            return None
+        step = min(bad.values())
+        return step, tuple(sorted(name for name, first in bad.items() if first == step))
 
 
 def init_seeds(agent: AbstractAgent, example: Batch, seeds: tuple[int, ...]) -> TrainState:
@@ -66,13 +76,14 @@ def _one_seed(
 
     start = (arrays, jnp.zeros(len(names)), jnp.zeros(len(names), jnp.int32))
     arrays, total, first_bad = jax.lax.fori_loop(0, num_steps, body, start)
-    report = ChunkReport(dict(zip(names, total / num_steps, strict=True)), dict(zip(names, first_bad, strict=True)))
+    mean = total / jnp.maximum(num_steps, 1)
+    report = ChunkReport(dict(zip(names, mean, strict=True)), dict(zip(names, first_bad, strict=True)))
     return eqx.combine(arrays, static), report
 
 
-def first_seed(tree: Any) -> Any:
-    """A state or network of several seeds for the first of them: its arrays without the leading `seed` axis."""
-    return jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, tree)
+def one_seed(tree: Any, i: int = 0) -> Any:
+    """A state or network of several seeds for the i-th of them: its arrays without the leading `seed` axis."""
+    return jax.tree.map(lambda leaf: leaf[i] if eqx.is_array(leaf) else leaf, tree)
 
 
 def over_seeds(function, weights: LossWeights, state: TrainState):
@@ -82,7 +93,7 @@ def over_seeds(function, weights: LossWeights, state: TrainState):
     """
     if state.step.shape[0] == 1:
         weights = jax.tree.map(lambda leaf: leaf[0] if leaf.ndim else leaf, weights)
-        done = function(weights, first_seed(state))
+        done = function(weights, one_seed(state))
         return jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, done)
     axes = jax.tree.map(lambda leaf: 0 if leaf.ndim else None, weights)
     return eqx.filter_vmap(function, in_axes=(axes, eqx.if_array(0)))(weights, state)

@@ -18,7 +18,7 @@ from tests.unit import agents
 from tests.unit.agents import BATCH, GAMMA, NAMES, RARE, tiny, weights_of
 from workbench.agents.base import TrainState
 from workbench.agents.protocol import PROTOCOLS
-from workbench.train import first_seed, init_seeds, train_chunk
+from workbench.train import init_seeds, one_seed, train_chunk
 from workbench.types import Budget
 
 UPDATES = 1500
@@ -37,7 +37,7 @@ FIRST = {"iql": EXPECTILE, "idql": EXPECTILE, "srpo": EXPECTILE, "ifql": EXPECTI
 def trained(name: str) -> TrainState:
     agent = tiny(name)
     state, _ = train_chunk(agent, DATA, weights_of(name), init_seeds(agent, DATA.example(), (0,)), UPDATES, BATCH)
-    return first_seed(state)
+    return one_seed(state)
 
 
 @eqx.filter_jit

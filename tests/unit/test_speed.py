@@ -19,7 +19,7 @@ from workbench.agents.sorl import SORL
 from workbench.data.dataset import Dataset
 from workbench.studies.runtime import ACT, ENVIRONMENT, OBS, Case, Size, time_updates
 from workbench.sweeps.probe import made_up
-from workbench.train import first_seed, init_seeds, train_chunk
+from workbench.train import init_seeds, one_seed, train_chunk
 from workbench.types import Budget, LossWeights
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
@@ -81,7 +81,7 @@ def test_backpropagation_through_eight_steps_costs_what_is_counted() -> None:
 def test_a_decision_of_many_candidates_is_one_batch() -> None:
     """256 evaluations of the actor instead of 1, of 32 candidates in 8 steps: never 32 times as long."""
     agent = small()
-    state = first_seed(init_seeds(agent, made_up(OBS, ACT).example(), (0,)))
+    state = one_seed(init_seeds(agent, made_up(OBS, ACT).example(), (0,)))
     act = jax.jit(lambda budget: agent.act(state, jnp.zeros(OBS), budget, key=jax.random.key(0)))
     one, many = (Budget.exactly(m, n, "mean") for m, n in ((1, 1), (8, 32)))
     within(12.0, lambda: over(lambda: act(many), lambda: act(one), 60))

@@ -14,7 +14,7 @@ from workbench import train
 from workbench.agents.sorl import SORL
 from workbench.data.toy import make_toy
 from workbench.store.checkpoint import state_hash
-from workbench.train import first_seed, init_seeds, train_chunk, validate
+from workbench.train import ChunkReport, init_seeds, one_seed, train_chunk, validate
 from workbench.types import Budget, LossWeights
 
 AGENT = SORL(width=16, depth=1, m_btt=2, m_disc=4)
@@ -80,6 +80,24 @@ def test_the_first_update_that_is_not_finite_is_named():
     _, report = train_chunk(AGENT, data, LossWeights(fm=np.inf), state, 3, 16)
     assert int(report.first_bad["loss_actor"][0]) == 4
     assert int(report.first_bad["loss_critic"][0]) in (0, 5)
+    step, terms = report.failure() or (0, ())
+    assert step == 4
+    assert "loss_actor" in terms
+    assert "loss_critic" not in terms
+
+
+def test_no_update_changes_nothing_and_tells_of_no_failure():
+    data = random_data()
+    state = init_seeds(AGENT, data.example(), (0,))
+    after, report = train_chunk(AGENT, data, LossWeights(), state, 0, 16)
+    assert state_hash(after) == state_hash(state)
+    assert report.failure() is None
+    assert {float(value[0]) for value in report.mean.values()} == {0.0}
+
+
+def test_the_earliest_failure_of_all_seeds_is_the_one_that_counts():
+    report = ChunkReport({}, {"a": jnp.asarray([0, 7]), "b": jnp.asarray([9, 5]), "c": jnp.asarray([5, 0])})
+    assert report.failure() == (5, ("b", "c"))
 
 
 def test_validation_uses_the_same_rows_each_time():
@@ -94,7 +112,7 @@ def test_two_steps_with_known_values():
     agent = SORL(width=32, depth=2, m_btt=2, m_disc=4)
     data, weights = two_step_data(), LossWeights(ql=3.0, fm=1.0, sc=1.0, gamma=0.9, tau=0.05, lr=3e-3)
     state, _ = train_chunk(agent, data, weights, init_seeds(agent, data.example(), (0,)), 3000, 128)
-    one = first_seed(state)
+    one = one_seed(state)
 
     def q(x, a):
         return float(one.nets["critic"](jnp.asarray([x]), jnp.asarray([a])).mean())
@@ -114,7 +132,7 @@ def eight_modes():
 
 def _policy_samples(agent, data, weights, m_inf: int, count: int):
     state, _ = train_chunk(agent, data, weights, init_seeds(agent, data.example(), (0,)), 4000, 256)
-    one = first_seed(state)
+    one = one_seed(state)
     keys = jax.random.split(jax.random.key(1), count)
     return jax.vmap(lambda key: agent.act(one, data.x[0], Budget.exactly(m_inf, 1), key=key).a)(keys)
 

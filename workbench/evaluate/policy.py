@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.flow_path import chosen_path, has_flow
-from workbench.train import first_seed
+from workbench.train import one_seed
 from workbench.types import Budget, Decision
 
 TIMED_CALLS = 20
@@ -147,7 +147,7 @@ def measure_act_ms(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell
 
     The wall time of a call as a controller would see it, dispatch included and compilation not.
     """
-    controller = make_controller(agent, first_seed(state))
+    controller = make_controller(agent, one_seed(state))
     x, key = np.zeros(obs, np.float32), jax.random.key(0)
 
     def milliseconds(cell: Cell) -> float:

@@ -12,11 +12,12 @@ from workbench.agents.base import TrainState
 from workbench.compile_cache import release_programs
 from workbench.data.dataset import Dataset
 from workbench.errors import DivergedError, WorkbenchError
+from workbench.experiments import train_piece
 from workbench.live.history import History
 from workbench.live.interventions import Intervention, apply, before, differences, replay
 from workbench.live.snapshot import Dials, Settings, Value
 from workbench.store.spec import RunSpec, make_spec
-from workbench.train import init_seeds, train_chunk
+from workbench.train import init_seeds
 
 KEPT = 32
 """Most states a branch keeps in memory."""
@@ -105,7 +106,7 @@ class Branch:
 
     def compile(self, data: Dataset) -> None:
         """Compile the update without making one."""
-        jax.block_until_ready(train_chunk(self.agent, data, self._weights, self.state, 0, self.spec.batch_size))
+        jax.block_until_ready(train_piece(self.spec, self.agent, data, self._weights, self.state, 0))
 
     def advance(self, data: Dataset, steps: int) -> dict[str, float]:
         """Put the dials into effect, record what that changes, and train `steps` updates; returns their mean metrics.
@@ -114,15 +115,15 @@ class Branch:
         as it was before these updates.
         """
         self.follow_dials()
-        state, report = train_chunk(self.agent, data, self._weights, self.state, steps, self.spec.batch_size)
+        state, report = train_piece(self.spec, self.agent, data, self._weights, self.state, steps)
         report = jax.device_get(report)
-        bad = {name: int(first[first > 0].min()) for name, first in report.first_bad.items() if (first > 0).any()}
-        if bad:
-            step = min(bad.values())
-            terms = ", ".join(sorted(name for name, first in bad.items() if first == step))
+        failure = report.failure()
+        if failure is not None:
+            step, terms = failure
             raise DivergedError(
-                f"branch '{self.name}' stopped being finite at update {step} in {terms}; its state of update "
-                f"{self.step} is kept: lower the learning rate or the weight of the Q loss, or rewind, and start again."
+                f"branch '{self.name}' stopped being finite at update {step} in {', '.join(terms)}; its state of "
+                f"update {self.step} is kept: lower the learning rate or the weight of the Q loss, or rewind, and "
+                "start again."
             )
         self.state, self.step = state, self.step + steps
         self.kept.offer(self.step, state)
@@ -149,13 +150,12 @@ class Branch:
             return self.state
         near = max(at for at in self.kept.states if at <= step)
         return replay(
+            self.spec,
             self.agent,
             data,
             self.kept.states[near],
-            self.start,
             self.interventions,
             step,
-            batch_size=self.spec.batch_size,
             piece=self.chunk,
             on_piece=on_piece,
         )
@@ -206,6 +206,7 @@ class Branch:
             settings=spec.settings | settings,
             weights={weight: dials.values[weight] for weight in spec.weights},
             batch_size=spec.batch_size,
+            precision=spec.precision,
         )
         child = Branch.fresh(name, made, data)
         child.dials.set(n=dials.values["n"], verifier=dials.values["verifier"])

@@ -10,9 +10,10 @@ from typing import Any
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.dataset import Dataset
 from workbench.errors import WorkbenchError
+from workbench.experiments import train_piece
 from workbench.live.snapshot import Settings, Value, checked_value
 from workbench.paths import atomic_write
-from workbench.train import train_chunk
+from workbench.store.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -64,29 +65,28 @@ def stretches(
 
 
 def replay(
+    spec: RunSpec,
     agent: AbstractAgent,
     data: Dataset,
     state: TrainState,
-    start: Settings,
     interventions: Sequence[Intervention],
     until: int,
     *,
-    batch_size: int,
     piece: int = 200,
     on_piece: Callable[[int], None] = lambda step: None,
 ) -> TrainState:
     """Train on from `state` up to update `until` with a schedule of interventions; no thread, no notebook.
 
-    `start` are the settings of update 0 and `interventions` all that followed, also those before `state`. On CPU the
-    result is that of the recorded training bit for bit, because cutting training into pieces changes nothing.
+    `spec` has the settings of update 0, and `interventions` are all that followed, also those before `state`. On CPU
+    the result is that of the recorded training bit for bit, because cutting training into pieces changes nothing.
     `on_piece(step)` is called after every `piece` updates at most. Raises `WorkbenchError` as `apply` does.
     """
     step = int(state.step[0])
-    for settings, end in stretches(start, interventions, step, until):
+    for settings, end in stretches(Settings.of(spec), interventions, step, until):
         weights = settings.weights()
         while step < end:
             steps = min(piece, end - step)
-            state, _ = train_chunk(agent, data, weights, state, steps, batch_size)
+            state, _ = train_piece(spec, agent, data, weights, state, steps)
             step += steps
             on_piece(step)
     return state

@@ -28,7 +28,7 @@ from workbench.live.dial import slider_names
 from workbench.live.latest import Latest
 from workbench.live.mixture_picture import Look, draw
 from workbench.theory import measure
-from workbench.train import first_seed, init_seeds, train_chunk
+from workbench.train import init_seeds, one_seed, train_chunk
 from workbench.types import LossWeights, as_int32
 
 MODES = 3
@@ -192,7 +192,7 @@ class MixtureExplorer(widgets.VBox):
                 steps = min(CHUNK, mark - done)
                 state, _ = jax.block_until_ready(train_chunk(self.agent, data, weights, state, steps, size.batch))
                 done += steps
-            self._show(values, first_seed(state.nets["actor"]), done)
+            self._show(values, one_seed(state.nets["actor"]), done)
             took = f"update {done:,} of {size.marks[-1]:,}, {time.perf_counter() - start:.1f} s"
             self._say("done" if done == size.marks[-1] else "training", took)
 

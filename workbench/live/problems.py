@@ -17,7 +17,7 @@ from workbench.data.toy import Toy, toy
 from workbench.live.branch import Branch
 from workbench.live.snapshot import MOST, Settings, Value
 from workbench.nets import ShortcutActor
-from workbench.train import first_seed, validate
+from workbench.train import one_seed, validate
 from workbench.types import Budget, Key, as_int32
 
 POINTS = 256
@@ -101,8 +101,9 @@ class Probes:
         """
         start = time.perf_counter()
         version, settings = branch.dials.read()
-        held_out = jax.device_get(validate(branch.agent, self.problem.held_out, settings.weights(), branch.state))
-        picture = draw(branch.agent, branch.state, self.problem, settings)
+        with branch.spec.matmul_precision():
+            held_out = jax.device_get(validate(branch.agent, self.problem.held_out, settings.weights(), branch.state))
+            picture = draw(branch.agent, branch.state, self.problem, settings)
         values = {name: float(np.mean(value)) for name, value in held_out.items()} | (picture.values if picture else {})
         if shown:
             self.picture, self.values, self._seen = picture, values, (branch, branch.step, version)
@@ -130,7 +131,7 @@ def draw(agent: AbstractAgent, state: TrainState, problem: Problem, settings: Se
     m_inf, n = (int(settings.values[name]) for name in ("m_inf", "n"))
     m_disc = getattr(agent, "m_disc", 8)
     clouds, paths, values = jax.device_get(
-        _draw(agent, problem.toy, problem.held_out, first_seed(state), settings.budget(), as_int32(n), as_int32(m_disc))
+        _draw(agent, problem.toy, problem.held_out, one_seed(state), settings.budget(), as_int32(n), as_int32(m_disc))
     )
     candidates = f", best of {n}" if n > 1 else ""
     labels = (f"controls: M_inf = {m_inf}{candidates}", "M_inf = 1", f"M_inf = {m_disc}")

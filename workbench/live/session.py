@@ -22,7 +22,6 @@ from workbench.live.interventions import (
     to_records,
     write_jsonl,
 )
-from workbench.live.snapshot import Settings
 from workbench.paths import read_json, write_json
 from workbench.store.checkpoint import state_hash
 from workbench.store.folder import RunFolder, environment
@@ -84,8 +83,7 @@ class Record:
         self.spec.check_data(data.provenance)
         agent = self.spec.build_agent()
         state = init_seeds(agent, data.example(), self.spec.seeds)
-        start, size = Settings.of(self.spec), self.spec.batch_size
-        return replay(agent, data, state, start, self.interventions, self.step, batch_size=size, on_piece=on_piece)
+        return replay(self.spec, agent, data, state, self.interventions, self.step, on_piece=on_piece)
 
     def branch(self, data: Dataset) -> Branch:
         """The branch of this record, at its last update; warns where the state is not the recorded one bit for bit."""

@@ -35,7 +35,7 @@ from workbench.plots.scaling import success_table
 from workbench.render import render_rollouts
 from workbench.store.folder import RunFolder
 from workbench.store.query import find_run
-from workbench.train import first_seed
+from workbench.train import one_seed
 from workbench.types import VERIFIERS, Budget
 
 STEPS, CANDIDATES = (1, 2, 4, 8, 16), (1, 4, 16, 32)
@@ -92,7 +92,7 @@ class Explorable(Protocol):
 
 
 class TrainedRun:
-    """The first seed of a run at its newest checkpoint.
+    """The first seed of a run at its newest checkpoint, deciding in the run's precision.
 
     `run` is a folder, a hash or its beginning, as in `find_run`. `table` has one row an evaluated budget, as
     `success_table`; `m_inf` and `n` are the budgets to choose from, those of the table among them. `episode_limit` cuts
@@ -121,7 +121,7 @@ class TrainedRun:
 
     def milliseconds(self, cell: Cell) -> float:
         """Of one warm decision for one observation, measured here and now; compiles."""
-        return measure_act_ms(self.agent, self.state, [cell], self.info.obs)[cell]
+        return self._act_ms([cell])[cell]
 
     def cost_table(self, cells: Sequence[Cell], rounds: int = 5) -> pd.DataFrame:
         """Work and milliseconds of a decision by budget, with the columns that figures of cost take; for SORL alone.
@@ -129,7 +129,7 @@ class TrainedRun:
         `act_ms` is the median of `rounds` medians of twenty calls, in which the budgets take turns; `act_ms_low` and
         `act_ms_high` are quartiles of the same.
         """
-        times = [measure_act_ms(self.agent, self.state, cells, self.info.obs) for _ in range(rounds)]
+        times = [self._act_ms(cells) for _ in range(rounds)]
         quartiles = {cell: np.quantile([each[cell] for each in times], (0.5, 0.25, 0.75)) for cell in cells}
         columns = ("act_ms", "act_ms_low", "act_ms_high")
         costs = {cell: cost for cell in cells if (cost := self.cost(cell)) is not None}
@@ -139,15 +139,20 @@ class TrainedRun:
         ]
         return pd.DataFrame(rows)
 
+    def _act_ms(self, cells: Sequence[Cell]) -> dict[Cell, float]:
+        with self.spec.matmul_precision():
+            return measure_act_ms(self.agent, self.state, cells, self.info.obs)
+
     @cached_property
     def _controller(self) -> Controller:
-        return make_controller(self.agent, first_seed(self.state))
+        return make_controller(self.agent, one_seed(self.state))
 
     def judge(self, x: Float[np.ndarray, " obs"], cell: Cell, seed: int) -> Judged:
         """As many candidates as the largest `n`, from noise of `seed`; compiles once for all budgets."""
         most = max(*self.n, cell.n)
         budget = Budget(m_inf=cell.m_inf, n=cell.n, pessimism=VERIFIERS[cell.verifier], n_max=most)
-        decision = jax.device_get(self._controller(x, budget, jax.random.key(seed)))
+        with self.spec.matmul_precision():
+            decision = jax.device_get(self._controller(x, budget, jax.random.key(seed)))
         return Judged(decision.candidates, decision.q_candidates, cell.n)
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool] = lambda: True) -> Played:
@@ -166,16 +171,17 @@ class TrainedRun:
 
         settings: dict[str, Any] = {"workers": 1, "record": 1, "progress": False, "episode_limit": self.episode_limit}
         timing = self._timing()
-        found = evaluate_policy(
-            watched,
-            self.spec.task,
-            [cell],
-            seeds=self.spec.seeds[:1],
-            episodes=1,
-            first_episode=episode,
-            success_timing=timing,
-            **settings,
-        )
+        with self.spec.matmul_precision():
+            found = evaluate_policy(
+                watched,
+                self.spec.task,
+                [cell],
+                seeds=self.spec.seeds[:1],
+                episodes=1,
+                first_episode=episode,
+                success_timing=timing,
+                **settings,
+            )
         (rollout,) = found.rollouts
         video, note = _film(rollout)
         return Played(rollout, np.stack(seen[: rollout.length]), video, note)

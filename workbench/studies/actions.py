@@ -17,7 +17,7 @@ from workbench.studies.campaign import DATASET, TASK, Scale
 from workbench.studies.verifier import M_INF
 from workbench.theory.coverage import saturation
 from workbench.theory.neighbours import VARIANTS, ActionSets, action_sets, compare
-from workbench.train import first_seed
+from workbench.train import one_seed
 from workbench.types import Budget
 
 
@@ -89,7 +89,7 @@ def _sample(
     agent: AbstractAgent, state: TrainState, x: Float[Array, "query k obs"], cell: Cell, key: PRNGKeyArray
 ) -> Float[Array, "query k act"]:
     """Actions of the first seed of a state, one for each observation."""
-    first = first_seed(state)
+    first = one_seed(state)
     budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
     keys = jax.random.split(key, x.shape[:2])
     return jax.vmap(jax.vmap(lambda x, key: agent.act(first, x, budget, key=key).a))(x, keys)

@@ -20,7 +20,7 @@ from workbench.theory import W2Report, flow_matching_profile, measure, self_cons
 from workbench.theory.along import exact_path
 from workbench.theory.bound import FLOW_STEPS
 from workbench.theory.dyadic import step_counts
-from workbench.train import init_seeds, train_chunk
+from workbench.train import init_seeds, one_seed, train_chunk
 
 TOY = "eight_gaussians"
 X = jnp.zeros(1)
@@ -105,8 +105,7 @@ def _trained(agent: SORL, data: Dataset, size: Size) -> Iterator[tuple[Row, Shor
             state, _ = train_chunk(agent, data, weights, state, step - done, start.batch_size)
             done = step
         for i, seed in enumerate(size.seeds):
-            actor = jax.tree.map(lambda leaf, i=i: leaf[i] if eqx.is_array(leaf) else leaf, state.nets["actor"])
-            yield {"seed": seed, "step": step, "lr": lr}, actor
+            yield {"seed": seed, "step": step, "lr": lr}, one_seed(state.nets["actor"], i)
 
 
 def _measured(s: Shortcut, target: Mixture, held_out: Dataset, m_disc: int, draws: int) -> dict[str, list[Row]]:

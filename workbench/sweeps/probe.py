@@ -16,8 +16,9 @@ from workbench.evaluate.evaluation import MAX_LANES
 from workbench.evaluate.policy import make_policy, noise_keys
 from workbench.evaluate.pool import EnvPool
 from workbench.evaluate.worker import Start
+from workbench.experiments import train_piece
 from workbench.store.spec import RunSpec
-from workbench.train import init_seeds, train_chunk
+from workbench.train import init_seeds
 
 ROWS = 4096
 
@@ -52,8 +53,7 @@ def updates_per_second(spec: RunSpec, obs: int, act: int, *, seconds: float) -> 
     states = [init_seeds(agent, data.example(), spec.seeds)]
 
     def work(steps: int) -> None:
-        with spec.matmul_precision():
-            state, _ = train_chunk(agent, data, weights, states.pop(), steps, spec.batch_size)
+        state, _ = train_piece(spec, agent, data, weights, states.pop(), steps)
         states.append(jax.block_until_ready(state))
 
     return rate(work, seconds)
@@ -74,7 +74,8 @@ def decisions_per_second(spec: RunSpec, obs: int, act: int, cell: Cell, *, episo
         for _ in range(calls):
             np.asarray(policy(x, keys).a)
 
-    return rate(work, seconds) * seeds * lanes
+    with spec.matmul_precision():
+        return rate(work, seconds) * seeds * lanes
 
 
 def steps_per_second(task: str, *, seconds: float, lanes: int = 8, workers: int | None = None) -> float:
