@@ -1,6 +1,5 @@
 """What this installation has, what it lacks, and the command that mends it: one small function a check."""
 
-import os
 import platform
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from workbench.compile_cache import cache_dir, is_writable
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, sentence
 from workbench.paths import data_dir, runs_dir
 
 PROJECT = "sorl-workbench"
@@ -91,7 +90,7 @@ def check_devices() -> Check:
         devices = Counter(f"{device.platform}: {device.device_kind}" for device in jax.devices())
         jax.numpy.ones(()).block_until_ready()
     except Exception as error:  # a broken jax or driver fails in as many ways as there are drivers
-        return Check("devices", "broken", _brief(error), REINSTALL)
+        return Check("devices", "broken", sentence(error), REINSTALL)
     found = ", ".join(f"{count} × {kind}" for kind, count in devices.items())
     if jax.default_backend() == "cpu" and shutil.which("nvidia-smi"):
         return Check("devices", "warn", f"{found}; an NVIDIA GPU is not used", "pip install -e '.[cuda13]' (or cuda12)")
@@ -116,7 +115,7 @@ def check_graphics() -> Check:
 
         backend = probe_backend()
     except (ImportError, WorkbenchError) as error:
-        return Check("graphics", "warn", f"no video: {_brief(error)}", fix)
+        return Check("graphics", "warn", f"no video: {sentence(error)}", fix)
     if backend == "off":
         return Check("graphics", "warn", "no video: no OpenGL backend works", fix)
     return Check("graphics", "ok", backend)
@@ -131,7 +130,7 @@ def check_ffmpeg() -> Check:
         banner = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
     except (ImportError, RuntimeError, OSError, subprocess.SubprocessError) as error:
         fix = "pip install --force-reinstall imageio-ffmpeg"
-        return Check("ffmpeg", "warn", f"no video: {_brief(error)}", fix)
+        return Check("ffmpeg", "warn", f"no video: {sentence(error)}", fix)
     return Check("ffmpeg", "ok", " ".join(banner.split()[:3]))
 
 
@@ -140,7 +139,7 @@ def check_widgets() -> list[Check]:
     try:
         from jupyter_core.paths import jupyter_path
     except ImportError as error:
-        return [Check("widgets", "broken", _brief(error), REINSTALL)]
+        return [Check("widgets", "broken", sentence(error), REINSTALL)]
     folders = [Path(folder) for folder in jupyter_path("labextensions")]
     return [check_front_end(package, name, folders) for package, name in WIDGET_FRONT_ENDS.items()]
 
@@ -160,7 +159,7 @@ def check_memory() -> Check:
     try:
         import psutil
     except ImportError as error:
-        return Check("memory", "broken", _brief(error), REINSTALL)
+        return Check("memory", "broken", sentence(error), REINSTALL)
     memory = psutil.virtual_memory()
     found = f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB free"
     if memory.available < 2 * GIB:
@@ -176,14 +175,9 @@ def check_disk(name: str, folder: Path, variable: str) -> Check:
             free = shutil.disk_usage(place).free
     except OSError as error:
         return Check(
-            name, "broken", f"{folder} cannot be written: {_brief(error)}", f"set {variable} to another folder"
+            name, "broken", f"{folder} cannot be written: {sentence(error)}", f"set {variable} to another folder"
         )
     found = f"{folder}: {free / GIB:.1f} GiB free"
     if free < 5 * GIB:
         return Check(name, "warn", found, f"free some space, or set {variable} to a folder on a larger disk")
     return Check(name, "ok", found)
-
-
-def _brief(error: Exception) -> str:
-    """Kind of an error and the first line of its message."""
-    return f"{type(error).__name__}: {str(error).partition(os.linesep)[0]}"

@@ -17,7 +17,8 @@ class UnknownNameError(WorkbenchError):
     def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        tail = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12])}."
+        others = f"known: {', '.join(known[:12])}." if known else "none is known."
+        tail = f"did you mean {' or '.join(near)}?" if near else others
         super().__init__(f"unknown {what} '{name}': {tail}{' ' + hint if hint else ''}")
 
 
@@ -53,3 +54,11 @@ def told(error: BaseException | None) -> str | None:
     if error is None or isinstance(error, WorkbenchError):
         return None if error is None else str(error)
     return "".join(traceback.format_exception(error))
+
+
+def sentence(error: BaseException) -> str:
+    """An error in one line: the first of its message, and before it the kind of error where no user can mend it."""
+    first = next(iter(str(error).splitlines()), "")
+    if isinstance(error, WorkbenchError):
+        return first
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -26,8 +26,10 @@ def test_wilson_equals_scipy(n, share):
 
 @pytest.mark.parametrize(("k", "n"), [(-1, 5), (6, 5), (0, 0)])
 def test_wilson_refuses_what_is_no_rate(k, n):
-    with pytest.raises(ValueError, match="no rate"):
+    with pytest.raises(ScoresError, match="no rate"):
         wilson(k, n)
+    with pytest.raises(ScoresError, match="no rate"):
+        success_rate(k, n)
 
 
 def test_success_rate_carries_its_episodes():

@@ -200,6 +200,13 @@ def test_files_are_found_and_twins_are_taken_whole(tmp_path, monkeypatch):
     assert [each.size for each in load_data("own:mine")] == [50, 10]
 
 
+@pytest.mark.parametrize("task", ["toy:grid", "minari:D4RL/pen/human-v2"])
+def test_a_file_is_refused_where_none_is_read(task, tmp_path):
+    np.savez(tmp_path / "mine.npz", **sound())
+    with pytest.raises(DatasetError, match=rf"{task} takes no training file: .* leave .*mine\.npz out, or .* own:NAME"):
+        load_data(task, tmp_path / "mine.npz")
+
+
 def test_a_live_training_of_own_arrays_is_a_run_without_an_environment(tmp_path):
     trainer = Trainer("own:mine", data=from_arrays(**sound(), name="mine"), settings=SMALL, batch_size=8)
     trainer.start(3)

@@ -201,7 +201,7 @@ def test_a_changed_or_missing_term_is_said_in_a_sentence():
     TERMS.clear()
     with pytest.raises(WorkbenchError, match="your term 'towards', which is not registered here"):
         spec.build_agent()
-    with pytest.raises(WorkbenchError, match=r"no loss term 'towards' \(none is registered\): run the cell"):
+    with pytest.raises(UnknownNameError, match=r"unknown loss term 'towards': none is known\. Run the cell"):
         agent_with("towards")
 
 

@@ -10,7 +10,7 @@ import jax
 from jaxtyping import Array, Float
 
 from workbench.agents.source import source_hash
-from workbench.errors import WorkbenchError
+from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.flow import Shortcut
 from workbench.nets import Critic
 from workbench.types import Batch, Key, LossWeights
@@ -75,14 +75,15 @@ def register_term(name: str, *, weight: float, about: str = "") -> Callable[[Own
 
 
 def as_terms(terms: "Iterable[str | Term]") -> tuple[Term, ...]:
-    """Terms from their names; raises `UnknownNameError` for one that is not registered."""
+    """Terms from their names.
+
+    Raises `UnknownNameError` for one that is not registered, `WorkbenchError` for one that is named twice.
+    """
     found = []
     for term in [terms] if isinstance(terms, str) else terms:
         if isinstance(term, str) and term not in TERMS:
-            known = f"known: {', '.join(TERMS)}" if TERMS else "none is registered"
-            raise WorkbenchError(
-                f"there is no loss term '{term}' ({known}): run the cell that registers it, or give --code FILE.py."
-            )
+            hint = "Run the cell that registers it, or give --code FILE.py."
+            raise UnknownNameError("loss term", term, TERMS, hint)
         found.append(TERMS[term] if isinstance(term, str) else term)
     if len({term.name for term in found}) < len(found):
         raise WorkbenchError(f"loss terms must differ, not {', '.join(term.name for term in found)}.")

@@ -68,7 +68,7 @@ class Train:
     code: tuple[Path, ...] = ()
     """Python files to run first: they register agents and loss terms of your own."""
     data: Path | None = None
-    """Training npz file; by default the official one on disk, else the largest regenerated one."""
+    """Training npz file, but for toys and Minari; by default the official one on disk, else the largest made here."""
     log_every: int = 500
     """Updates between two rows of metrics."""
     save_every: int = 5_000

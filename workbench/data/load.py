@@ -1,11 +1,15 @@
-"""One entry for every kind of task name: OGBench single tasks, toy distributions, Minari datasets."""
+"""One entry for every kind of task name: OGBench's single tasks, toys, Minari datasets, and files of your own."""
 
 from pathlib import Path
 
 from workbench.data.catalogue import WITHOUT_ENVIRONMENT, parse_task
 from workbench.data.dataset import Dataset
+from workbench.errors import DatasetError
 
 TOY_ROWS = 20_000
+
+ELSEWHERE = {"toy": "toys are drawn anew", "minari": "Minari keeps its own, in MINARI_DATASETS_PATH where that is set"}
+"""Kinds of task that are not read from a file, and where their data is from."""
 
 
 def load_data(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
@@ -13,9 +17,13 @@ def load_data(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
 
     `cube-single-play-singletask-task2-v0` (OGBench; `path` names another file), `toy:eight_gaussians`,
     `minari:D4RL/pen/human-v2`, `own:NAME` (an npz file of your own, at `path`). Raises `WorkbenchError` for names and
-    files that do not exist.
+    files that do not exist, `DatasetError` for a `path` where the task is not read from a file.
     """
     kind, _, name = task.partition(":")
+    if path is not None and kind in ELSEWHERE and name:
+        raise DatasetError(
+            f"{task} takes no training file: {ELSEWHERE[kind]}; leave {path} out, or train on it as own:NAME."
+        )
     if kind == "toy" and name:
         from workbench.data.toy import make_toy
 

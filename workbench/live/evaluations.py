@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.agents.base import TrainState
 from workbench.data.catalogue import parse_task
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, sentence
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import play
 from workbench.evaluate.lanes import LaneBook, Plan
@@ -182,7 +182,7 @@ class Evaluations:
             raise
         except Exception as error:
             self._every = None
-            self._tell(f"{what}: evaluation failed, and comes no more by itself. {_sentence(error)}")
+            self._tell(f"{what}: evaluation failed, and comes no more by itself. {sentence(error)}")
             raise
         self._tell(f"{what}: success {found.value:.2f} [{found.low:.2f}, {found.high:.2f}], episodes: {found.n}.")
         return found
@@ -194,8 +194,3 @@ class Evaluations:
 
 def _metrics(found: Estimate) -> dict[str, float]:
     return {"success": found.value, "success_low": found.low, "success_high": found.high}
-
-
-def _sentence(error: Exception) -> str:
-    first = (str(error).splitlines() or [""])[0]
-    return first if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {first}"

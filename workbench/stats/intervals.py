@@ -77,11 +77,11 @@ def wilson(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
 
     $$\frac{\hat p + z^2/2n \pm z\sqrt{\hat p(1-\hat p)/n + z^2/4n^2}}{1 + z^2/n}$$
 
-    Wilson 1927. Stays inside [0, 1] and is sensible at 0 and n successes. Raises `ValueError` unless
+    Wilson 1927. Stays inside [0, 1] and is sensible at 0 and n successes. Raises `ScoresError` unless
     0 ≤ successes ≤ n and n > 0.
     """
     if not 0 <= successes <= n or n == 0:
-        raise ValueError(f"{successes} successes of {n} trials is no rate.")
+        raise ScoresError(f"{successes} successes of {n} trials is no rate.")
     p = successes / n
     centre, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
@@ -92,7 +92,7 @@ def success_rate(successes: int, n: int) -> Estimate:
     """Share of `n` episodes that succeeded, in [0, 1], with its 95 % Wilson interval.
 
     Episodes count as independent: right for one trained network, and silent about other training seeds.
-    Raises `ValueError` as `wilson` does.
+    Raises `ScoresError` as `wilson` does.
     """
     low, high = wilson(successes, n)
     return Estimate(successes / n, low, high, n, "95 % Wilson interval over episodes")

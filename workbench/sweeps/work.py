@@ -1,9 +1,8 @@
 """The work of one run: training, then evaluation; wherever it happens, the run's folder is all that comes of it."""
 
 import math
-import traceback
 
-from workbench.errors import BusyError, WorkbenchError, told
+from workbench.errors import BusyError, WorkbenchError, sentence, told
 from workbench.experiments import Schedule, evaluate_missing, train_run
 from workbench.sweeps.ledger import keep_scored, note_failure, tidy, to_evaluate
 from workbench.sweeps.plan import Job, loaded
@@ -71,10 +70,3 @@ def attempt(job: Job, part: str, *, progress: bool = False) -> str | None:
         return sentence(error)
     note_failure(job, None)  # of another process, which failed before this one had the lock
     return None
-
-
-def sentence(error: Exception) -> str:
-    """An error in one line."""
-    if isinstance(error, WorkbenchError):
-        return str(error).partition("\n")[0]
-    return traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
