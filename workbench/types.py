@@ -7,15 +7,14 @@ from typing import Any, TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from workbench.errors import UnknownNameError
+from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.verifiers import pessimism_of
 
 Key: TypeAlias = PRNGKeyArray
 Metrics: TypeAlias = dict[str, Float[Array, "*seed"]]
-
-VERIFIERS = {"mean": 0.0, "min": 1.0}
-"""Names of the common verifiers, as values of `Budget.pessimism`."""
 
 
 def as_float32(value: object) -> jax.Array:
@@ -94,19 +93,33 @@ class LossWeights(eqx.Module):
 class Budget(eqx.Module):
     """Inference compute of one decision: Euler steps (sequential) and candidates (parallel).
 
-    `m_inf` and `n` are traced, so their sliders never recompile. `n_max` fixes the number of candidates drawn; those
-    beyond `n` are never chosen. `pessimism` weighs the verifier between the mean of the critics (0) and their min (1).
+    `m_inf` and `n` are traced, so their sliders never recompile. `n_max` fixes the number of candidates drawn, by
+    default `n`; those beyond `n` are never chosen. `pessimism` weighs the verifier between the mean of the critics (0)
+    and their min (1).
+
+    Raises `WorkbenchError` unless 1 <= `n` <= `n_max`, as far as `n` is a value and not being traced; what is traced
+    needs an `n_max`.
     """
 
-    m_inf: Int[Array, ""] = eqx.field(converter=as_int32, default=8)
-    n: Int[Array, ""] = eqx.field(converter=as_int32, default=1)
-    pessimism: Float[Array, ""] = eqx.field(converter=as_float32, default=0.0)
-    n_max: int = eqx.field(static=True, default=1)
+    m_inf: Int[Array, ""]
+    n: Int[Array, ""]
+    pessimism: Float[Array, ""]
+    n_max: int = eqx.field(static=True)
+
+    def __init__(self, m_inf: Any = 8, n: Any = 1, pessimism: Any = 0.0, n_max: int | None = None) -> None:
+        if isinstance(n, Tracer):
+            if n_max is None:
+                raise WorkbenchError("a budget whose n is traced needs n_max, the number of candidates to draw.")
+        else:
+            n_max = int(n) if n_max is None else n_max
+            if not 1 <= int(n) <= n_max:
+                raise WorkbenchError(f"a budget chooses among 1 to n_max = {n_max} candidates, not among n = {int(n)}.")
+        self.m_inf, self.n, self.pessimism, self.n_max = as_int32(m_inf), as_int32(n), as_float32(pessimism), n_max
 
     @staticmethod
     def exactly(m_inf: int, n: int, verifier: str = "mean") -> "Budget":
-        """The budget that draws `n` candidates and no more."""
-        return Budget(m_inf=m_inf, n=n, pessimism=VERIFIERS[verifier], n_max=n)
+        """The budget that draws `n` candidates and no more; raises `UnknownNameError` for another verifier."""
+        return Budget(m_inf=m_inf, n=n, pessimism=pessimism_of(verifier))
 
 
 class Decision(eqx.Module):
@@ -116,3 +129,8 @@ class Decision(eqx.Module):
     q: Float[Array, ""]
     candidates: Float[Array, "cand act"]
     q_candidates: Float[Array, " cand"]
+
+    @property
+    def chosen(self) -> Int[Array, ""]:
+        """Number of the candidate that is the action, or nearest to it (L1): an agent may play another one."""
+        return abs(self.candidates - self.a).sum(axis=1).argmin()

@@ -47,7 +47,8 @@ class FakeRun:
 
     def judge(self, x: np.ndarray, cell: Cell, seed: int) -> Judged:
         rng = np.random.default_rng(seed)
-        return Judged(rng.uniform(-1, 1, (4, ACT)), rng.normal(size=4), cell.n)
+        candidates, q = rng.uniform(-1, 1, (4, ACT)), rng.normal(size=4)
+        return Judged(candidates, q, cell.n, int(q[: cell.n].argmax()))
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool]) -> Played:
         self.asked.append((cell, episode))

@@ -1,5 +1,6 @@
 """The recorded way of a chosen action from noise is the one its agent went."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from workbench.agents.ifql import IFQL
 from workbench.agents.sorl import SORL
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import evaluate
-from workbench.evaluate.flow_path import has_flow
+from workbench.evaluate.flow_path import chosen_path, has_flow
 from workbench.evaluate.policy import make_policy
 from workbench.evaluate.rollout import load_rollouts, save_rollouts
 from workbench.flow import euler, euler_path
+from workbench.train import one_seed
 from workbench.types import Batch
 
 OBS, ACT, SEEDS, LANES = 3, 2, 2, 4
@@ -99,3 +101,16 @@ def test_files_of_the_first_format_are_still_read(tmp_path: Path, monkeypatch):
     save_rollouts(tmp_path / "r.npz", [made_up(flow=False)])
     (read,) = load_rollouts(tmp_path / "r.npz")
     assert (read.flow, read.act_ms, read.length) == (None, None, 5)
+
+
+def test_the_path_is_that_of_the_candidate_that_is_played():
+    """Not of the one that is valued most: an agent of one's own may choose otherwise."""
+    agent, key, x = SORL(**SMALL), jax.random.key(3), jnp.ones(OBS)
+    state = one_seed(states(agent))
+    best = agent.act(state, x, Cell(2, 5).budget(), key=key)
+    worst = int(best.q_candidates.argmin())
+    played = dataclasses.replace(best, a=best.candidates[worst], q=best.q_candidates[worst])
+    assert int(best.chosen) == int(best.q_candidates.argmax()) != worst == int(played.chosen)
+    for decision in (best, played):
+        path = chosen_path(state, x, 2, key, decision)
+        np.testing.assert_allclose(path[-1].clip(-1, 1), decision.a, atol=1e-5)

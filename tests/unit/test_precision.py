@@ -46,7 +46,8 @@ def traced(monkeypatch) -> dict[str, set[str | None]]:
         inner = getattr(SORL, name)
 
         def watched(self, *args, **kwargs):
-            seen.setdefault(name, set()).add(jax.config.jax_default_matmul_precision)
+            precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+            seen.setdefault(name, set()).add(precision)
             return inner(self, *args, **kwargs)
 
         monkeypatch.setattr(SORL, name, watched)

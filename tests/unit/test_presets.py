@@ -13,7 +13,8 @@ from workbench.agents.sorl import SORL, Departures
 from workbench.data.dataset import Provenance
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.spec import RunSpec, make_spec
-from workbench.types import VERIFIERS, LossWeights
+from workbench.types import LossWeights
+from workbench.verifiers import VERIFIERS
 
 TASK = "cube-single-play-singletask-task2-v0"
 DATA = Provenance("arrays", "noise", sha256="0")

@@ -1,5 +1,6 @@
 """What stands around a scene: the grid and its headings, captions, overlays, and the data for scrubbing."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,22 @@ def test_scrub_data_says_what_each_frame_shows(tmp_path: Path):
     np.testing.assert_array_equal(first.chosen, first.q_candidates.argmax(axis=1))
     assert first.rejected.shape == (5, 2)
     assert (first.rejected.max(axis=1) <= first.q).all()
+
+
+def test_the_candidate_that_was_played_is_marked_and_not_the_best():
+    """An agent of one's own may play another candidate than the one its critic values most."""
+    best = made_up(n=3)
+    other = (best.q_candidates.argmax(axis=1) + 1) % 3
+    actions = np.take_along_axis(best.candidates, other[:, None, None], axis=1)[:, 0]
+    episode = dataclasses.replace(best, actions=actions)
+    np.testing.assert_array_equal(best.chosen, best.q_candidates.argmax(axis=1))
+    np.testing.assert_array_equal(episode.chosen, other)
+    track = make_track(episode, np.arange(6), (8, 30, 320, 240))
+    np.testing.assert_array_equal(track.chosen, other)
+    assert (track.rejected.max(axis=1) == episode.q_candidates.max(axis=1)).all()
+    bare = [dataclasses.replace(each, flow=None) for each in (best, episode)]
+    scale = Scale.of(bare)
+    assert (underlay(WIDTH, bare[0], 2, scale) != underlay(WIDTH, bare[1], 2, scale)).any()
 
 
 def test_files_that_are_no_scrub_data_are_named(tmp_path: Path):

@@ -1,16 +1,21 @@
 """Cells of an evaluation grid."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from workbench.agents.protocol import protocol
 from workbench.errors import WorkbenchError
+from workbench.verifiers import pessimism_of
+
+if TYPE_CHECKING:
+    from workbench.types import Budget
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
     """An inference budget: `m_inf` Euler steps, the best of `n` candidates by `verifier` ("mean" or "min").
 
-    Raises `WorkbenchError` for counts below 1.
+    Raises `WorkbenchError` for counts below 1, `UnknownNameError` for another verifier.
     """
 
     m_inf: int
@@ -20,6 +25,13 @@ class Cell:
     def __post_init__(self) -> None:
         if self.m_inf < 1 or self.n < 1:
             raise WorkbenchError(f"an inference budget needs at least one step and one candidate, not {self}.")
+        pessimism_of(self.verifier)
+
+    def budget(self, n_max: int | None = None) -> "Budget":
+        """This budget of one decision; draws `n_max` candidates, by default exactly `n`."""
+        from workbench.types import Budget  # with JAX, which the process that renders does without
+
+        return Budget(m_inf=self.m_inf, n=self.n, pessimism=pessimism_of(self.verifier), n_max=n_max)
 
     def __str__(self) -> str:
         return f"M_inf {self.m_inf}, N {self.n}" + ("" if self.verifier == "mean" else f", {self.verifier}")

@@ -1,7 +1,6 @@
 """The way of a chosen action from noise: computed again for decisions that are recorded."""
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from workbench.agents.base import TrainState
@@ -23,6 +22,5 @@ def chosen_path(
     The i-th candidate's noise is normal under the i-th key folded from `key`, as in every agent that plays by its flow;
     whether the path ends in the action is for the caller to check.
     """
-    best = jnp.argmax(decision.q_candidates)
-    a_0 = jax.random.normal(jax.random.fold_in(key, best), decision.a.shape)
+    a_0 = jax.random.normal(jax.random.fold_in(key, decision.chosen), decision.a.shape)
     return euler_path(state.nets["actor"], a_0, x, m)[0]

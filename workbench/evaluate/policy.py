@@ -111,7 +111,7 @@ def _decide_cell(
     flows: bool,
 ) -> tuple[Decision, Float[Array, "seed lane time act"] | None]:
     """Decisions with leading `seed` and `lane` axes, and the paths of the chosen actions if `flows`."""
-    budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
+    budget = cell.budget()
 
     def act(state: TrainState, x: Float[Array, " obs"], key: Key[Array, ""]) -> tuple[Decision, Any]:
         decision = agent.act(state, x, budget, key=key)
@@ -151,7 +151,7 @@ def measure_act_ms(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell
     x, key = np.zeros(obs, np.float32), jax.random.key(0)
 
     def milliseconds(cell: Cell) -> float:
-        budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
+        budget = cell.budget()
         jax.block_until_ready(controller(x, budget, key))
         times = []
         for _ in range(TIMED_CALLS):

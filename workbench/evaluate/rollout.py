@@ -53,6 +53,11 @@ class Rollout:
         return len(self.actions)
 
     @property
+    def chosen(self) -> Int[np.ndarray, " step"]:
+        """Number of the candidate that was played, or the nearest to it (L1), as `Decision.chosen`."""
+        return np.abs(self.candidates - self.actions[:, None]).sum(axis=2).argmin(axis=1)
+
+    @property
     def succeeded(self) -> bool:
         """Whether any step was a success."""
         return bool(self.success.any())

@@ -83,13 +83,13 @@ def _episodes(table: pd.DataFrame) -> str:
 
 def _candidates(figure: Figure, axes: Axes, judged: Judged, step: int) -> None:
     """Every candidate a line over the dimensions of an action, coloured by its value; the chosen one stands out."""
-    q, places = judged.q[: judged.n], np.arange(judged.candidates.shape[1])
-    below = q - q.max()
-    norm = Normalize(min(float(below.min()), -1e-3), 0.0)
-    for action, value in zip(judged.candidates[: judged.n], below, strict=True):
+    best, places = judged.q[judged.chosen], np.arange(judged.candidates.shape[1])
+    less = judged.q[: judged.n] - best
+    norm = Normalize(min(float(less.min()), -1e-3), max(0.0, float(less.max())))
+    for action, value in zip(judged.candidates[: judged.n], less, strict=True):
         axes.plot(places, action, color=MAP(norm(value)), linewidth=0.8, marker=".", markersize=3)
     chosen = judged.candidates[judged.chosen]
-    label = f"chosen, Q = {q[judged.chosen]:.3g}"
+    label = f"chosen, Q = {best:.3g}"
     axes.plot(places, chosen, color=SERIES[1][0], linewidth=1.8, marker="s", markersize=3.5, label=label)
     axes.legend(fontsize=6, frameon=False, loc="upper right")
     axes.set_ylim(-1.08, 1.08)

@@ -25,7 +25,7 @@ from workbench.live.sentences import compiling_line, numbers_line, status_line
 from workbench.live.snapshot import Value
 from workbench.live.thread import BUSY
 from workbench.live.trainer import Trainer
-from workbench.types import VERIFIERS
+from workbench.verifiers import VERIFIERS
 
 STATUS_SECONDS = 0.5
 """Least seconds between two renewals of the numbers while training goes on."""

@@ -10,7 +10,8 @@ from workbench.agents.protocol import protocol
 from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.spec import RANGES, RunSpec
-from workbench.types import VERIFIERS, Budget, LossWeights
+from workbench.types import Budget, LossWeights
+from workbench.verifiers import VERIFIERS, pessimism_of
 
 Value: TypeAlias = float | int | str
 
@@ -22,7 +23,7 @@ MOST = {"m_inf": 64, "n": 64}
 class Settings:
     """One value of every control, as pairs: the agent's loss weights, then `m_inf`, `n` and `verifier`.
 
-    The last three do not change what is learned, only what is shown of it; `verifier` is a name of `types.VERIFIERS`.
+    The last three do not change what is learned, only what is shown of it; `verifier` is one of `VERIFIERS`.
     """
 
     pairs: tuple[tuple[str, Value], ...]
@@ -62,7 +63,7 @@ class Settings:
     def budget(self) -> Budget:
         """The inference budget of one decision that draws a single candidate; the caller repeats it `n` times."""
         own = self.values
-        return Budget(m_inf=own["m_inf"], n=1, pessimism=VERIFIERS[str(own["verifier"])])
+        return Budget(m_inf=own["m_inf"], n=1, pessimism=pessimism_of(str(own["verifier"])))
 
 
 def checked_value(name: str, value: Any) -> Value:

@@ -36,7 +36,6 @@ from workbench.render import render_rollouts
 from workbench.store.folder import RunFolder
 from workbench.store.query import find_run
 from workbench.train import one_seed
-from workbench.types import VERIFIERS, Budget
 
 STEPS, CANDIDATES = (1, 2, 4, 8, 16), (1, 4, 16, 32)
 """Budgets that can be tried whether they were evaluated or not."""
@@ -44,20 +43,17 @@ STEPS, CANDIDATES = (1, 2, 4, 8, 16), (1, 4, 16, 32)
 
 @dataclass(frozen=True)
 class Judged:
-    """Candidate actions at one observation, each with its value; `chosen` is the best of the first `n`.
+    """Candidate actions at one observation, each with its value; `chosen` is the number of the one that is played.
 
-    `anew` says that they were drawn to be looked at: an episode that went through this observation had others.
+    The first `n` were there to choose from. `anew` says that they were drawn to be looked at: an episode that went
+    through this observation had others.
     """
 
     candidates: Float[np.ndarray, "cand act"]
     q: Float[np.ndarray, " cand"]
     n: int
+    chosen: int
     anew: bool = True
-
-    @property
-    def chosen(self) -> int:
-        """Number of the candidate with the largest value among the first `n`."""
-        return int(self.q[: self.n].argmax())
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,8 @@ class Played:
     def judged(self, step: int) -> Judged:
         """What the episode's action at a step was chosen from."""
         rollout = self.rollout
-        return Judged(rollout.candidates[step], rollout.q_candidates[step], rollout.cell.n, anew=False)
+        chosen = int(rollout.chosen[step])
+        return Judged(rollout.candidates[step], rollout.q_candidates[step], rollout.cell.n, chosen, anew=False)
 
 
 @runtime_checkable
@@ -150,10 +147,11 @@ class TrainedRun:
     def judge(self, x: Float[np.ndarray, " obs"], cell: Cell, seed: int) -> Judged:
         """As many candidates as the largest `n`, from noise of `seed`; compiles once for all budgets."""
         most = max(*self.n, cell.n)
-        budget = Budget(m_inf=cell.m_inf, n=cell.n, pessimism=VERIFIERS[cell.verifier], n_max=most)
+        budget = cell.budget(n_max=most)
         with self.spec.matmul_precision():
-            decision = jax.device_get(self._controller(x, budget, jax.random.key(seed)))
-        return Judged(decision.candidates, decision.q_candidates, cell.n)
+            decision = self._controller(x, budget, jax.random.key(seed))
+        candidates, q = jax.device_get((decision.candidates, decision.q_candidates))
+        return Judged(candidates, q, cell.n, int(decision.chosen))
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool] = lambda: True) -> Played:
         """Play and film an episode as evaluations number them: it has the start and the noise that they gave it.

@@ -121,7 +121,7 @@ def _candidates(sheet: Sheet, span: tuple[float, float], rollout: Rollout, now: 
     """A mark for each candidate, at its Q minus the mean; the chosen one is thicker and longer."""
     middle, half = (TOP + BOTTOM) / 2, (BOTTOM - TOP) / 2
     y = middle - half * np.arcsinh(_advantage(rollout)[now] / SOFT) / np.arcsinh(scale.spread / SOFT)
-    best = int(rollout.q_candidates[now].argmax())
+    best = int(rollout.chosen[now])
     sheet.line([(span[0], middle), (span[1], middle)], FAINT)
     for each in np.delete(y, best):
         sheet.line([(span[0] + 3, each), (span[1] - 3, each)], REJECTED)

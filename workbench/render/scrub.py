@@ -78,11 +78,10 @@ _ARRAYS = ("step", "q", "q_candidates", "chosen", "flow", "reward", "success", "
 
 def make_track(rollout: Rollout, frames: Int[np.ndarray, " frame"], box: tuple[int, int, int, int]) -> Track:
     """The track of a rollout of which a video shows the steps `frames`, or the last where it was over."""
-    kept = ("q", "q_candidates", "flow", "reward", "success", "actions", "cell", "seed", "episode", "act_ms")
+    kept = ("q", "q_candidates", "chosen", "flow", "reward", "success", "actions", "cell", "seed", "episode", "act_ms")
     fields: dict[str, Any] = {name: getattr(rollout, name) for name in kept}
     fields |= {"succeeded": rollout.succeeded, "box": box, "step": np.minimum(frames, rollout.length)}
-    chosen = np.abs(rollout.candidates - rollout.actions[:, None]).sum(axis=2).argmin(axis=1)
-    return Track(chosen=chosen, **fields)
+    return Track(**fields)
 
 
 def save_scrub(path: Path, scrub: Scrub) -> None:

@@ -18,7 +18,6 @@ from workbench.studies.verifier import M_INF
 from workbench.theory.coverage import saturation
 from workbench.theory.neighbours import VARIANTS, ActionSets, action_sets, compare
 from workbench.train import one_seed
-from workbench.types import Budget
 
 
 def actions(smoke: bool = False) -> dict[str, pd.DataFrame]:
@@ -90,7 +89,7 @@ def _sample(
 ) -> Float[Array, "query k act"]:
     """Actions of the first seed of a state, one for each observation."""
     first = one_seed(state)
-    budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
+    budget = cell.budget()
     keys = jax.random.split(key, x.shape[:2])
     return jax.vmap(jax.vmap(lambda x, key: agent.act(first, x, budget, key=key).a))(x, keys)
 

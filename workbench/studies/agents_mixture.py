@@ -90,7 +90,7 @@ def _budgets(name: str, agent: AbstractAgent) -> Iterator[Cell]:
 
 
 def _act(agent: AbstractAgent, state: TrainState, cell: Cell, draws: int) -> Float[np.ndarray, "seed row act"]:
-    budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
+    budget = cell.budget()
     return np.asarray(_actions(agent, state, budget, jax.random.split(jax.random.key(0), draws)))
 
 

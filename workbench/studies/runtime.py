@@ -19,7 +19,7 @@ from workbench.evaluate.policy import Controller, make_controller
 from workbench.store.folder import environment
 from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk
-from workbench.types import Budget, LossWeights
+from workbench.types import LossWeights
 
 ENVIRONMENT, OBS, ACT = "cube-single", 28, 5
 PRESETS = ("small", "paper")
@@ -98,7 +98,7 @@ def _decisions(agent: SORL, size: Size) -> list[dict[str, Any]]:
 
 
 def _decide_seconds(controller: Controller, cell: Cell) -> float:
-    budget = Budget.exactly(cell.m_inf, cell.n, cell.verifier)
+    budget = cell.budget()
     x, key = np.zeros(OBS, np.float32), jax.random.key(0)
     return _seconds(lambda: controller(x, budget, key))
 
