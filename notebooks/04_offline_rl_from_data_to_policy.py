@@ -235,8 +235,8 @@ shown = evaluation.evaluate(agent, state, TASK, cells, **settings).rollouts
 rollout.save_rollouts(run.path / "video" / "rollouts.npz", shown)
 try:
     files = rendering.render_rollouts(run.path / "video" / "rollouts.npz", run.path / "video")
-    display(Image(files["contact sheet"].read_bytes(), width=980))
-    print(f"the film: {files['video']}")
+    display(Image(files.sheet.read_bytes(), width=980))
+    print(f"the film: {files.video}")
 except NoGraphicsError as error:
     print(f"no film: {error}")
 

@@ -127,7 +127,7 @@ def film(name, rollouts):
 films = {}
 try:
     films = {"believed": film("believed", [believed]), "budgets": film("budgets", budgets)}
-    display(Video(str(films["budgets"]["video"]), embed=True, html_attributes="controls muted"))
+    display(Video(str(films["budgets"].video), embed=True, html_attributes="controls muted"))
 except errors.NoGraphicsError as error:
     print(f"no video: {error}")
 
@@ -140,7 +140,7 @@ except errors.NoGraphicsError as error:
 
 # %%
 if films:
-    display(Image(filename=str(films["budgets"]["contact sheet"]), width=960))
+    display(Image(filename=str(films["budgets"].sheet), width=960))
 else:
     print("no contact sheet without a video")
 

@@ -23,7 +23,7 @@ from workbench.errors import DivergedError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import Evaluation, evaluate
 from workbench.paths import runs_dir
-from workbench.store.checkpoint import state_hash
+from workbench.store.checkpoint import load_checkpoint, state_hash
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec
@@ -115,68 +115,61 @@ class _Clock:
         self.warm = True
 
 
-def load_agent(folder: RunFolder) -> tuple[AbstractAgent, TrainState]:
-    """A run's agent and its newest state, with a leading `seed` axis; needs no data, and writes nothing.
+def load_agent(folder: RunFolder, checkpoint: Path | None = None) -> tuple[AbstractAgent, TrainState]:
+    """A run's agent and its newest state, or that of one `checkpoint`; needs no data, and writes nothing.
 
-    Raises `WorkbenchError` when the run has no whole checkpoint or its task no environment.
+    The state has a leading `seed` axis. Raises `WorkbenchError` when the run has no whole checkpoint, or its task no
+    environment, and `CheckpointError` for a `checkpoint` that is damaged or another run's.
     """
     spec = folder.spec
     info, _ = parse_task(spec.task)
     zero, x, a = jnp.zeros(()), jnp.zeros(info.obs), jnp.zeros(info.act)
     example = Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)
     agent = spec.build_agent()
-    found = folder.load_latest(eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds))
+    like = eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds)
+    if checkpoint is not None:
+        return agent, load_checkpoint(checkpoint, like, spec_hash=folder.owner)[0]
+    found = folder.load_latest(like)
     if found is None:
         raise WorkbenchError(f"run {folder.path.name} has no whole checkpoint: train it first.")
     return agent, found[0]
 
 
 def evaluate_run(
-    folder: RunFolder,
-    cells: Sequence[Cell],
-    *,
-    episodes: int,
-    workers: int | None = None,
-    success_timing: str = "post",
-    record: int = 0,
-    episode_limit: int | None = None,
-    progress: bool = True,
+    folder: RunFolder, cells: Sequence[Cell], *, episodes: int, checkpoint: Path | None = None, **settings: Any
 ) -> Evaluation:
-    """Evaluate a run's newest checkpoint under every cell and add the episodes to its `evals.parquet`.
+    """Evaluate a run's newest `checkpoint` under every cell and add the episodes to its `evals.parquet`.
 
-    The policy's matrix products are in the run's precision. Raises what `load_agent` raises.
+    The policy's matrix products are in the run's precision; the other settings are those of `evaluate`. Raises what
+    `load_agent` raises.
     """
     spec = folder.spec
     release_programs()
-    agent, state = load_agent(folder)
+    agent, state = load_agent(folder, checkpoint)
     with spec.matmul_precision():
-        evaluation = evaluate(
-            agent,
-            state,
-            spec.task,
-            cells,
-            seeds=spec.seeds,
-            episodes=episodes,
-            workers=workers,
-            success_timing=success_timing,
-            record=record,
-            episode_limit=episode_limit,
-            progress=progress,
-        )
+        evaluation = evaluate(agent, state, spec.task, cells, seeds=spec.seeds, episodes=episodes, **settings)
     folder.add_evals(evaluation.table().assign(step=int(state.step[0])))
     return evaluation
 
 
 def evaluate_missing(
-    folder: RunFolder, cells: Sequence[Cell], *, episodes: int, success_timing: str = "post", **settings: Any
+    folder: RunFolder,
+    cells: Sequence[Cell],
+    *,
+    episodes: int,
+    success_timing: str = "post",
+    checkpoint: Path | None = None,
+    **settings: Any,
 ) -> None:
-    """Evaluate the cells that have fewer than `episodes` episodes a seed, so judged, at the newest checkpoint."""
+    """Evaluate the cells that have fewer than `episodes` episodes a seed, so judged, at the newest `checkpoint`."""
     counts = folder.episodes(success_timing)
-    step = int(folder.checkpoints()[-1].stem) if folder.checkpoints() else 0
+    newest = checkpoint or next(reversed(folder.checkpoints()), None)
+    step = int(newest.stem) if newest else 0
     wanted = episodes * len(folder.spec.seeds)
     missing = [cell for cell in cells if counts.get((step, cell.m_inf, cell.n, cell.verifier), 0) < wanted]
     if missing:
-        evaluate_run(folder, missing, episodes=episodes, success_timing=success_timing, **settings)
+        settings |= {"success_timing": success_timing, "checkpoint": checkpoint}
+        evaluate_run(folder, missing, episodes=episodes, **settings)
 
 
 def train_run(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -122,4 +122,4 @@ def _film(folder: RunFolder, summary: Summary, size: Size, out: Path, workers: i
     )
     rollouts = out / "rollouts.npz"
     save_rollouts(rollouts, played.rollouts)
-    return render_rollouts(rollouts, out)
+    return asdict(render_rollouts(rollouts, out))

@@ -101,8 +101,10 @@ def faked(monkeypatch, tmp_path, fresh_probe):
     monkeypatch.setattr(backend, "_failure", lambda *_: "")
     monkeypatch.setattr(run, "choose_device", lambda: Choice(None, "test"))
 
+    made = json.dumps({"video": "v.mp4", "sheet": "v_sheet.png", "scrub": "v_scrub.npz"})
+
     def fake(egl: str) -> None:
-        code = f"import os, sys\nif os.environ['MUJOCO_GL'] == 'egl':\n    {egl}\nprint('{{\"video\": \"v.mp4\"}}')"
+        code = f"import os, sys\nif os.environ['MUJOCO_GL'] == 'egl':\n    {egl}\nprint({made!r})"
         monkeypatch.setattr(run, "PROCESS", (sys.executable, "-c", code))
 
     return fake
@@ -111,7 +113,7 @@ def faked(monkeypatch, tmp_path, fresh_probe):
 def test_egl_that_fails_is_left_for_software_once(faked, tmp_path, caplog):
     faked("sys.exit('the driver broke')")
     with caplog.at_level(logging.WARNING):
-        paths = [render_rollouts(tmp_path / "r.npz", tmp_path)["video"].name for _ in range(2)]
+        paths = [render_rollouts(tmp_path / "r.npz", tmp_path).video.name for _ in range(2)]
     assert paths == ["v.mp4", "v.mp4"]
     assert len(caplog.messages) == 1
     assert "the driver broke. Drawing in software (osmesa)" in caplog.messages[0]
@@ -167,11 +169,11 @@ def test_no_ffmpeg_is_one_sentence(monkeypatch):
 def test_physics_becomes_a_video_a_contact_sheet_and_scrub_data(tmp_path, task, frames):
     episodes = [rollout(task, steps=5, m_inf=1, n=3), rollout(task, steps=3, m_inf=8, n=3)]
     save_rollouts(tmp_path / "r.npz", episodes)
-    paths = render_rollouts(tmp_path / "r.npz", tmp_path, width=160, height=120)
-    header, *images = imageio_ffmpeg.read_frames(str(paths["video"]))
+    made = render_rollouts(tmp_path / "r.npz", tmp_path, width=160, height=120)
+    header, *images = imageio_ffmpeg.read_frames(str(made.video))
     assert header["fps"] == 10
     assert len(images) == frames
-    scrub = load_scrub(paths["scrub data"])
+    scrub = load_scrub(made.scrub)
     assert (scrub.frames, scrub.video, scrub.fps) == (frames, "rollouts.mp4", 10)
     assert [track.step.max() for track in scrub.tracks] == [5, 3]
     video = np.frombuffer(images[0], np.uint8).reshape(*header["size"][::-1], 3)
@@ -181,7 +183,7 @@ def test_physics_becomes_a_video_a_contact_sheet_and_scrub_data(tmp_path, task, 
         x, y, width, height = track.box
         shown = video[y : y + height, x : x + width]
         assert np.abs(shown.astype(float) - each[0]).mean() < 6  # nothing is written over the scene
-    sheet = matplotlib.image.imread(paths["contact sheet"])
+    sheet = matplotlib.image.imread(made.sheet)
     assert sheet.shape[0] >= 2 * (120 + CAPTION + GAP)
     assert video.shape[0] >= 120 + CAPTION + UNDERLAY
     assert sheet.std() > 0.05

@@ -19,6 +19,7 @@ from workbench.evaluate.evaluation import Evaluation, evaluate
 from workbench.live import trained
 from workbench.live.thread import Halted
 from workbench.live.trained import Explorable, TrainedRun
+from workbench.render import Filmed
 from workbench.render.maze import maze_tables
 from workbench.store.folder import RunFolder
 from workbench.store.spec import make_spec
@@ -96,7 +97,7 @@ def test_an_episode_is_the_one_that_was_evaluated_and_its_goal_is_drawn(tmp_path
     np.testing.assert_allclose(played.rollout.candidates, found.rollouts[number].candidates, rtol=1e-4, atol=1e-5)
 
 
-def no_film(source: Path, out: Path) -> dict[str, Path]:
+def no_film(source: Path, out: Path) -> Filmed:
     """Rendering where there is none."""
     raise NoGraphicsError("there is no OpenGL here.")
 
@@ -108,10 +109,10 @@ def test_an_episode_is_watched_and_filmed_where_there_is_graphics(run, monkeypat
             policy(jnp.full((1, 1, 1, OBS), float(i)), keys)
         return Evaluation([], [made_up(LENGTH, ACT, m_inf=cells[0].m_inf, n=cells[0].n)])
 
-    def film(source: Path, out: Path) -> dict[str, Path]:
+    def film(source: Path, out: Path) -> Filmed:
         assert source.exists()
         (out / "film.mp4").write_bytes(b"film")
-        return {"video": out / "film.mp4"}
+        return Filmed(out / "film.mp4", out / "film_sheet.png", out / "film_scrub.npz")
 
     monkeypatch.setattr(trained, "evaluate_policy", play)
     monkeypatch.setattr(trained, "render_rollouts", film)

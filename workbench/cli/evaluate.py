@@ -42,19 +42,17 @@ class Evaluate:
         from workbench.compile_cache import enable_compile_cache
 
         enable_compile_cache()
-        from workbench.agents.protocol import protocol
         from workbench.cli.code import run_files
         from workbench.data.load import environment_of
-        from workbench.evaluate.cell import protocol_grid
+        from workbench.evaluate.cell import tried_grid
         from workbench.experiments import evaluate_run
         from workbench.plots.scaling import success_table
         from workbench.store.query import find_run
 
         run_files(self.code)
         folder = find_run(self.run_name)
-        agent, environment = folder.spec.agent, environment_of(folder.spec.task)
-        m_inf = self.m_inf or protocol(agent, environment).tried
-        cells = protocol_grid(agent, environment, m_inf, self.n, self.verifier)
+        environment = environment_of(folder.spec.task)
+        cells = tried_grid(folder.spec.agent, environment, self.m_inf, self.n, self.verifier)
         _say_what_extrapolates(tuple(cell.m_inf for cell in cells), folder.spec.settings.get("m_disc"))
         evaluation = evaluate_run(
             folder,

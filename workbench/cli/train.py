@@ -126,16 +126,14 @@ class Train:
 
     def _cells(self) -> "tuple[Cell, ...]":
         """Budgets of the evaluations on the way."""
-        from workbench.agents.protocol import protocol
         from workbench.data.load import environment_of
-        from workbench.evaluate.cell import protocol_grid
+        from workbench.evaluate.cell import tried_grid
 
-        environment = environment_of(self.task)
-        return protocol_grid(self.agent, environment, self.m_inf or protocol(self.agent, environment).tried)
+        return tried_grid(self.agent, environment_of(self.task), self.m_inf)
 
 
 def _assignments(flag: str, texts: tuple[str, ...]) -> dict[str, Any]:
-    """`width=256` as {"width": 256}; raises `WorkbenchError` for anything else."""
+    """`width=256` as {"width": 256}; raises `WorkbenchError` for what is no JSON value after a name."""
     values = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -144,5 +142,8 @@ def _assignments(flag: str, texts: tuple[str, ...]) -> dict[str, Any]:
         except ValueError:
             equals = ""
         if not equals:
-            raise WorkbenchError(f"--{flag} takes NAME=VALUE with a number, true or false as value, not '{text}'.")
+            raise WorkbenchError(
+                f'--{flag} takes NAME=VALUE with the value written as in JSON: 256, 0.5, true, "text" or [1, 2] (quote '
+                f"it for the shell), not '{text}'."
+            )
     return values

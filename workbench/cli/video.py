@@ -1,6 +1,6 @@
 """Videos of a trained policy."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,10 +23,10 @@ class Video:
 
     run_name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run, or the first letters of its hash."""
-    m_inf: tuple[int, ...] = (1, 2, 4, 8)
-    """Euler steps, one column each."""
-    n: tuple[int, ...] = (8,)
-    """Candidates, one row each."""
+    m_inf: tuple[int, ...] = ()
+    """Euler steps, one column each. By default 1, 2, 4 and 8, or another agent's protocol."""
+    n: tuple[int, ...] = ()
+    """Candidates, one row each, such as 1 8; by default the agent's protocol, which is 1 for most."""
     episodes: int = 1
     """Starts to film, one video each."""
     out: Path | None = None
@@ -42,8 +42,9 @@ class Video:
 
         enable_compile_cache()
         from workbench.cli.code import run_files
+        from workbench.data.load import environment_of
         from workbench.errors import NoGraphicsError
-        from workbench.evaluate.cell import grid
+        from workbench.evaluate.cell import tried_grid
         from workbench.evaluate.rollout import save_rollouts
         from workbench.experiments import evaluate_run
         from workbench.render.backend import NO_GRAPHICS, OFF, probe_backend
@@ -55,15 +56,16 @@ class Video:
         run_files(self.code)
         folder = find_run(self.run_name)
         out = self.out or folder.path / "video"
-        played = evaluate_run(folder, grid(self.m_inf, self.n), episodes=self.episodes, record=self.episodes)
+        cells = tried_grid(folder.spec.agent, environment_of(folder.spec.task), self.m_inf, self.n)
+        played = evaluate_run(folder, cells, episodes=self.episodes, record=self.episodes)
         rows = []
         for episode in range(self.episodes):
             for seed in folder.spec.seeds:
                 chosen = [r for r in played.rollouts if (r.episode, r.seed) == (episode, seed)]
                 name = f"seed{seed}_episode{episode}"
                 save_rollouts(out / f"{name}.npz", chosen)
-                paths = render_rollouts(out / f"{name}.npz", out, name=name)
-                rows += [{"seed": seed, "episode": episode, "made": made, "path": str(paths[made])} for made in paths]
+                made = asdict(render_rollouts(out / f"{name}.npz", out, name=name))
+                rows += [{"seed": seed, "episode": episode, "made": kind, "path": str(made[kind])} for kind in made]
         for seed in folder.spec.seeds:
             of_seed = [rollout for rollout in played.rollouts if rollout.seed == seed]
             rows += [

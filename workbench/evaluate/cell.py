@@ -56,3 +56,13 @@ def protocol_grid(
     own = protocol(agent, environment)
     steps = (m_inf or (own.m_inf,)) if own.sequential else (1,)
     return grid(steps, n or (own.n,), verifier or own.verifier)
+
+
+def tried_grid(
+    agent: str, environment: str, m_inf: tuple[int, ...] = (), n: tuple[int, ...] = (), verifier: str | None = None
+) -> tuple[Cell, ...]:
+    """What the commands play: `protocol_grid` at every step count that the protocol tries, where none is given.
+
+    Raises `UnknownNameError` as `protocol_grid` does.
+    """
+    return protocol_grid(agent, environment, m_inf or protocol(agent, environment).tried, n, verifier)

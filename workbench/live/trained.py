@@ -208,7 +208,7 @@ def _film(rollout: Rollout) -> tuple[bytes | None, str]:
         source = Path(folder) / "episode.npz"
         save_rollouts(source, [rollout])
         try:
-            return render_rollouts(source, Path(folder))["video"].read_bytes(), ""
+            return render_rollouts(source, Path(folder)).video.read_bytes(), ""
         except NoGraphicsError as error:
             return None, f"no video: {error}"
         except WorkbenchError as error:

@@ -1,5 +1,5 @@
 """Recorded rollouts to video, in a process of its own."""
 
-from workbench.render.run import render_rollouts
+from workbench.render.run import Filmed, render_rollouts
 
-__all__ = ["render_rollouts"]
+__all__ = ["Filmed", "render_rollouts"]

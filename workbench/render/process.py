@@ -160,7 +160,7 @@ def film(job: dict[str, Any]) -> dict[str, str]:
     made = Film(load_rollouts(Path(job["source"])), job["width"], job["height"])
     made.write_sheet(sheet)
     made.write_scrub(scrub, video, made.write_video(video))
-    return {"video": str(video), "contact sheet": str(sheet), "scrub data": str(scrub)}
+    return {"video": str(video), "sheet": str(sheet), "scrub": str(scrub)}
 
 
 def frames(job: dict[str, Any]) -> dict[str, str]:

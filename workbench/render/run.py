@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,28 @@ class RenderError(WorkbenchError):
     """The rendering process ended without its work done."""
 
 
+@dataclass(frozen=True)
+class Filmed:
+    """Files of a film: the video (mp4), the contact sheet (PNG), and the data to scrub with (npz, see `scrub`)."""
+
+    video: Path
+    sheet: Path
+    scrub: Path
+
+
 def render_rollouts(
-    rollouts: Path, out: Path, *, name: str = "rollouts", width: int = 320, height: int = 240, timeout: float = 600.0
-) -> dict[str, Path]:
-    """Film saved rollouts; returns the paths of the `video` (mp4), the `contact sheet` (PNG) and the `scrub data`.
+    file: Path, out: Path, *, name: str = "rollouts", width: int = 320, height: int = 240, timeout: float = 600.0
+) -> Filmed:
+    """Film the rollouts that `save_rollouts` wrote to `file`, into the folder `out`.
 
     Budgets that are every combination of some M_inf and N stand in a grid. `width` and `height` are of one scene, in
-    pixels; for the data of the last file see `workbench.render.scrub`. Raises `NoGraphicsError` when there is no
+    pixels. Raises `NoGraphicsError` when there is no
     OpenGL, `WorkbenchError` when the process fails or takes longer than `timeout` seconds. EGL that fails is left for
     software rendering, with a note. One process renders on a GPU at a time: read-backs of several are known to hang.
     """
     out.mkdir(parents=True, exist_ok=True)
-    job = {"job": "film", "source": str(rollouts), "stem": str(out / name), "width": width, "height": height}
-    return {kind: Path(path) for kind, path in _render(job, timeout).items()}
+    job = {"job": "film", "source": str(file), "stem": str(out / name), "width": width, "height": height}
+    return Filmed(**{kind: Path(path) for kind, path in _render(job, timeout).items()})
 
 
 def render_frames(

@@ -30,18 +30,6 @@ class Status:
     error: str = ""
 
 
-class ScoredCheckpoint(RunFolder):
-    """A run folder in which one kept checkpoint is the newest: evaluating it evaluates the run at that update."""
-
-    def __init__(self, path: Path, checkpoint: Path) -> None:
-        super().__init__(path)
-        self.checkpoint = checkpoint
-
-    def checkpoints(self) -> list[Path]:
-        """The one checkpoint."""
-        return [self.checkpoint]
-
-
 def keep_scored(folder: RunFolder, scored: Iterable[int]) -> None:
     """Keep the newest checkpoint for its evaluation, if its update is scored: training would drop it later."""
     newest = folder.checkpoints()[-1]
@@ -52,15 +40,15 @@ def keep_scored(folder: RunFolder, scored: Iterable[int]) -> None:
         kept.hardlink_to(newest)
 
 
-def to_evaluate(job: Job) -> Iterator[ScoredCheckpoint]:
-    """The scored checkpoints of a trained run that lack episodes, one after another.
+def to_evaluate(job: Job) -> Iterator[Path]:
+    """Files of the scored checkpoints of a trained run that lack episodes, one after another.
 
     Raises `WorkbenchError` after the last of them where others are not there any more.
     """
     folder = job.folder
     files = {int(file.stem): file for file in [*(folder.path / "scored").glob("*.ckpt"), *folder.checkpoints()]}
     missing = missing_steps(job)
-    yield from (ScoredCheckpoint(folder.path, files[step]) for step in missing if step in files)
+    yield from (files[step] for step in missing if step in files)
     absent = [f"{step:,}" for step in missing if step not in files]
     if absent:
         raise WorkbenchError(

@@ -37,8 +37,9 @@ def evaluate(job: Job, *, progress: bool = False) -> None:
     with job.folder.lock():
         for checkpoint in to_evaluate(job):
             evaluate_missing(
-                checkpoint,
+                job.folder,
                 job.cells,
+                checkpoint=checkpoint,
                 episodes=job.evaluation.episodes,
                 workers=job.evaluation.workers,
                 success_timing=job.evaluation.success_timing,
