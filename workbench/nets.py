@@ -17,6 +17,11 @@ def _linear(inputs: int, outputs: int, *, key: Key) -> eqx.nn.Linear:
     return eqx.tree_at(lambda lin: (lin.weight, lin.bias), layer, (weight, jnp.zeros(outputs)))
 
 
+def _outputs(layer: eqx.nn.Linear) -> int:
+    """Length of what a layer returns; "scalar", which Equinox knows too, is none of ours."""
+    return int(layer.out_features)
+
+
 def gelu(v: Float[Array, "*any"]) -> Float[Array, "*any"]:
     r"""GELU in its tanh form, written with the logistic function, whose gradient is cheaper than that of tanh.
 
@@ -59,6 +64,11 @@ class ShortcutActor(eqx.Module):
     def __init__(self, obs: int, act: int, *, width: int, depth: int, key: Key) -> None:
         self.mlp = MLP(obs + act + 2, act, width=width, depth=depth, key=key)
 
+    @property
+    def act(self) -> int:
+        """Dimensions of an action."""
+        return _outputs(self.mlp.layers[-1])
+
     def __call__(
         self, a_t: Float[Array, " act"], t: Float[Array, ""], h: Float[Array, ""], x: Float[Array, " obs"]
     ) -> Float[Array, " act"]:
@@ -73,6 +83,11 @@ class Velocity(eqx.Module):
     def __init__(self, obs: int, act: int, *, width: int, depth: int, key: Key) -> None:
         self.mlp = MLP(obs + act + 1, act, width=width, depth=depth, key=key)
 
+    @property
+    def act(self) -> int:
+        """Dimensions of an action."""
+        return _outputs(self.mlp.layers[-1])
+
     def __call__(
         self, a_t: Float[Array, " act"], t: Float[Array, ""], h: Float[Array, ""], x: Float[Array, " obs"]
     ) -> Float[Array, " act"]:
@@ -86,6 +101,11 @@ class Denoiser(eqx.Module):
 
     def __init__(self, obs: int, act: int, *, width: int, depth: int, key: Key) -> None:
         self.mlp = MLP(obs + act + 1, act, width=width, depth=depth, key=key)
+
+    @property
+    def act(self) -> int:
+        """Dimensions of an action."""
+        return _outputs(self.mlp.layers[-1])
 
     def __call__(self, a_t: Float[Array, " act"], t: Float[Array, ""], x: Float[Array, " obs"]) -> Float[Array, " act"]:
         return self.mlp(jnp.concatenate([x, a_t, t[None]]))
@@ -121,6 +141,11 @@ class ResidualDenoiser(eqx.Module):
         self.blocks = tuple(ResidualBlock(width, key=key_block) for key_block in keys)
         self.leave = _linear(width, act, key=key_leave)
 
+    @property
+    def act(self) -> int:
+        """Dimensions of an action."""
+        return _outputs(self.leave)
+
     def __call__(self, a_t: Float[Array, " act"], t: Float[Array, ""], x: Float[Array, " obs"]) -> Float[Array, " act"]:
         angles = jnp.pi * t * jnp.arange(1, 9)
         v = self.enter(jnp.concatenate([x, a_t, jnp.cos(angles), jnp.sin(angles)]))
@@ -148,6 +173,11 @@ class Policy(eqx.Module):
     ) -> None:
         self.mlp = MLP(obs + noise, act, width=width, depth=depth, key=key)
         self.squash = squash
+
+    @property
+    def act(self) -> int:
+        """Dimensions of an action."""
+        return _outputs(self.mlp.layers[-1])
 
     def __call__(self, x: Float[Array, " obs"], z: Float[Array, " noise"] | None = None) -> Float[Array, " act"]:
         a = self.mlp(x if z is None else jnp.concatenate([x, z]))

@@ -34,9 +34,13 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("--log-every=0", "log_every must be at least 1, not 0."),
         ("--log-every=-5", "log_every must be at least 1, not -5."),
         ("--eval-every=-1", "eval_every must be at least 0, not -1."),
+        (
+            "--set=width=wide",
+            '--set takes NAME=VALUE with the value written as in JSON: 256, 0.5, true, "text" or [1, 2]',
+        ),
     ],
 )
-def test_a_schedule_that_cannot_be_kept_is_refused(
+def test_flags_that_cannot_be_kept_are_refused(
     flag: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path))

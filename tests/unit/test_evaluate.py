@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from tests.unit import scripted
+from workbench.cli.video import Video
 from workbench.data.catalogue import DATASETS
+from workbench.data.dataset import Provenance
 from workbench.errors import DivergedError, UnknownNameError, WorkbenchError
-from workbench.evaluate.cell import Cell, grid, protocol_grid
+from workbench.evaluate.cell import Cell, grid, protocol_grid, tried_grid
 from workbench.evaluate.envs import episode_seed, make_env, make_lanes, physics, reset
 from workbench.evaluate.evaluation import Evaluation, evaluate, evaluate_policy
 from workbench.evaluate.policy import Choice, noise_keys
+from workbench.store.folder import RunFolder
+from workbench.store.spec import make_spec
 
 CUBE = "cube-single-play-singletask-task2-v0"
 MAZE = "pointmaze-medium-navigate-singletask-task1-v0"
@@ -204,6 +208,36 @@ def test_what_is_not_asked_for_is_as_the_agents_protocol_says() -> None:
     assert protocol_grid("ifql", "antsoccer-arena", n=(1,)) == (Cell(10, 1, "min"),)
     assert protocol_grid("sorl", "scene", m_inf=(1, 8), verifier="min") == (Cell(1, 1, "min"), Cell(8, 1, "min"))
     assert protocol_grid("bc", "scene", m_inf=(1, 8)) == (Cell(1, 1),), "BC takes one step whatever it is asked"
+
+
+def test_commands_try_every_step_count_of_the_protocol_unless_told_otherwise() -> None:
+    assert tried_grid("sorl", "scene") == grid((1, 2, 4, 8), (1,))
+    assert tried_grid("sorl", "scene", (3,), (8,), "min") == (Cell(3, 8, "min"),)
+    assert tried_grid("idql", "cube-single") == (Cell(5, 32, "min"),)
+    assert tried_grid("fql", "cube-single", (1, 8)) == (Cell(1, 1),), "M_inf changes nothing in FQL"
+
+
+@pytest.mark.parametrize(
+    ("agent", "asked", "cells"),
+    [
+        ("sorl", {}, grid((1, 2, 4, 8), (1,))),
+        ("fql", {}, (Cell(1, 1),)),
+        ("sorl", {"n": (1, 8)}, grid((1, 2, 4, 8), (1, 8))),
+    ],
+)
+def test_a_video_shows_the_budgets_that_an_evaluation_tries(tmp_path, monkeypatch, agent, asked, cells) -> None:
+    class Played(Exception):
+        """There is nothing to film."""
+
+    def play(folder: RunFolder, cells: tuple[Cell, ...], **_) -> Evaluation:
+        raise Played(*cells)
+
+    monkeypatch.setattr("workbench.render.backend.probe_backend", lambda: "osmesa")
+    monkeypatch.setattr("workbench.experiments.evaluate_run", play)
+    spec = make_spec(MAZE, Provenance("arrays", "test"), agent=agent, preset_name="small", steps=1)
+    with pytest.raises(Played) as played:
+        Video(str(RunFolder.create(tmp_path, spec).path), **asked).run()
+    assert played.value.args == cells
 
 
 @pytest.mark.parametrize(("m_inf", "n"), [(0, 1), (1, 0), (-2, 4)])

@@ -203,9 +203,8 @@ def flow_values(
 def decide_by_flow(state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
     """The best of N samples of the flow in `nets["actor"]`, each by M_inf Euler steps."""
     actor, critic = state.nets["actor"], state.nets["critic"]
-    act = actor.mlp.layers[-1].out_features
     return best_of_n(
-        lambda key: euler(actor, jax.random.normal(key, (act,)), x, budget.m_inf),
+        lambda key: euler(actor, jax.random.normal(key, (actor.act,)), x, budget.m_inf),
         lambda a: losses.aggregate(critic(x, a), budget.pessimism),
         budget,
         key=key,

@@ -80,7 +80,7 @@ class CAC(AbstractBaseline):
 
         def sample(key: Key) -> Float[Array, " act"]:
             key_start, key_steps = jax.random.split(key)
-            noise = jax.random.normal(key_start, (actor.mlp.layers[-1].out_features,))
+            noise = jax.random.normal(key_start, (actor.act,))
             return consistency_sample(actor, noise, x, budget.m_inf, key=key_steps)
 
         return best_of_n(sample, lambda a: losses.aggregate(critic(x, a), budget.pessimism), budget, key=key)

@@ -72,9 +72,8 @@ class FQL(AbstractBaseline):
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
         actor, critic = state.nets["actor"], state.nets["critic"]
-        act = actor.mlp.layers[-1].out_features
         return best_of_n(
-            lambda key: jnp.clip(actor(x, jax.random.normal(key, (act,))), -1.0, 1.0),
+            lambda key: jnp.clip(actor(x, jax.random.normal(key, (actor.act,))), -1.0, 1.0),
             lambda a: losses.aggregate(critic(x, a), budget.pessimism),
             budget,
             key=key,

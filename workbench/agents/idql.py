@@ -61,7 +61,7 @@ class IDQL(AbstractBaseline):
 
         def sample(key: Key) -> Float[Array, " act"]:
             key_start, key_steps = jax.random.split(key)
-            a_1 = jax.random.normal(key_start, (actor.leave.out_features,))
+            a_1 = jax.random.normal(key_start, (actor.act,))
             return ancestral(actor, a_1, x, budget.m_inf, levels=self.levels, beta_max=BETA_MAX, key=key_steps)
 
         return best_of_n(sample, lambda a: losses.aggregate(critic(x, a), budget.pessimism), budget, key=key)

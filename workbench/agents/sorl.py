@@ -259,10 +259,9 @@ class SORL(AbstractAgent):
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
         actor, critic = state.nets["actor"], state.nets["critic"]
-        act = actor.mlp.layers[-1].out_features
         m = budget.m_inf.astype(x.dtype)
         return best_of_n(
-            lambda key: euler(actor, jax.random.normal(key, (act,)), x, budget.m_inf),
+            lambda key: euler(actor, jax.random.normal(key, (actor.act,)), x, budget.m_inf),
             lambda a: losses.aggregate(critic(x, a, m), budget.pessimism),
             budget,
             key=key,
