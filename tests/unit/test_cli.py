@@ -183,7 +183,9 @@ def test_a_file_where_the_runs_folder_should_be(
 
 def test_list(data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_maze(data_folder / "official")
-    write_maze(data_folder / "regenerated" / f"{MAZE_DATA}-e3-s7")
+    made = write_maze(data_folder / "regenerated" / f"{MAZE_DATA}-e3-s7")
+    made.with_suffix(".json").write_text('{"kind": "regenerated", "files": {}}')
+    write_maze(data_folder / "regenerated" / f"{MAZE_DATA}-e9-s1")  # without a sidecar: not finished
     assert main(["data", "list"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(MAZE_DATA)]
     assert line.split() == [MAZE_DATA, "2", "2", "5000", "201", "official,", "e3-s7", "yes"]

@@ -10,6 +10,7 @@ import tyro
 from workbench.cli.report import flatten, show
 from workbench.data.catalogue import DATASETS, DatasetInfo, dataset_info
 from workbench.data.fetch import DEFAULT_MIRRORS
+from workbench.data.folders import sets_on_disk
 from workbench.data.npz import read_npz, read_sidecar
 from workbench.errors import DatasetError
 from workbench.paths import data_dir
@@ -142,15 +143,8 @@ class Info:
         return 0
 
 
-def _on_disk(name: str) -> list[Path]:
-    """Training files of a dataset: the official one, then the regenerated ones."""
-    official = data_dir() / "official" / f"{name}.npz"
-    made = sorted((data_dir() / "regenerated").glob(f"{name}-e*-s*/{name}.npz"))
-    return [official, *made] if official.exists() else made
-
-
 def _catalogue_row(info: DatasetInfo) -> dict[str, Any]:
-    labels = [path.parent.name.removeprefix(f"{info.name}-") for path in _on_disk(info.name)]
+    labels = [path.parent.name.removeprefix(f"{info.name}-") for path in sets_on_disk(info.name)]
     return {
         "name": info.name,
         "obs": info.obs,
@@ -177,7 +171,7 @@ def _find(text: str) -> list[Path]:
     if path.suffix == ".npz" or os.sep in text:
         raise DatasetError(f"there is no file {path}: see `workbench data list` for what is on disk.")
     name = dataset_info(text).name
-    if not (found := _on_disk(name)):
+    if not (found := sets_on_disk(name)):
         raise DatasetError(
             f"'{name}' is not on disk: get it with `workbench data fetch {name}` or `workbench data make {name}`."
         )

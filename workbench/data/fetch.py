@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 from workbench import __version__
 from workbench.data.catalogue import dataset_info
 from workbench.data.download import HostError, Patience, download, tell
+from workbench.data.folders import official_folder
 from workbench.data.npz import file_record, read_sidecar, sidecar_path, verify_npz
 from workbench.errors import DatasetError
 from workbench.guards import only_one
-from workbench.paths import data_dir, write_json
+from workbench.paths import write_json
 
 DEFAULT_MIRRORS = (
     "https://rail.eecs.berkeley.edu/datasets/ogbench/",
@@ -38,7 +39,7 @@ def fetch(
     downloading the same set.
     """
     info = dataset_info(name)
-    folder = folder or data_dir() / "official"
+    folder = folder or official_folder()
     target = folder / f"{info.name}.npz"
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder / f".{info.name}.lock", f"downloading '{info.name}'"):

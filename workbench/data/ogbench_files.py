@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.data.catalogue import DatasetInfo, parse_task
 from workbench.data.dataset import Dataset, Provenance
+from workbench.data.folders import official_folder, sets_on_disk
 from workbench.data.npz import file_record, read_npz, read_sidecar
 from workbench.errors import DatasetError
 from workbench.paths import data_dir
@@ -19,16 +20,13 @@ def locate(name: str) -> Path:
 
     Raises `DatasetError` saying how to get one.
     """
-    official = data_dir() / "official" / f"{name}.npz"
-    if official.exists():
-        return official
-    made = [path for path in (data_dir() / "regenerated").glob(f"{name}-e*-s*/{name}.npz") if read_sidecar(path)]
-    if not made:
+    found = sets_on_disk(name)
+    if not found:
         raise DatasetError(
             f"no file of dataset '{name}' in {data_dir()}: run `workbench data fetch {name}` for the official one or "
             f"`workbench data make {name}` to regenerate it."
         )
-    return max(made, key=lambda path: (path.stat().st_size, path.parent.name))
+    return max(found, key=lambda path: (path.parent == official_folder(), path.stat().st_size, path.parent.name))
 
 
 def recorded_provenance(path: Path, info: DatasetInfo) -> Provenance:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.data.catalogue import DatasetInfo, dataset_info
+from workbench.data.folders import regenerated_folder
 from workbench.data.make.episodes import Collector
 from workbench.data.make.expert import load_expert
 from workbench.data.npz import file_record
 from workbench.errors import WorkbenchError
-from workbench.paths import data_dir
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,10 @@ class MakeSpec:
             return f"own expert (sha256 {self.expert_sha256[:12]})"
         return {"play": "plan oracle", "noisy": "Markov oracle"}.get(self.info.kind, "oracle subgoals")
 
-    @property
-    def stem(self) -> str:
-        """Name of the set's default folder."""
-        short = "" if self.rows == self.info.rows else f"-r{self.rows}"
-        return f"{self.name}-e{self.episodes}-s{self.seed}{short}"
-
     def default_folder(self) -> Path:
         """The set's own folder under the data folder."""
-        return data_dir() / "regenerated" / self.stem
+        short = "" if self.rows == self.info.rows else f"-r{self.rows}"
+        return regenerated_folder(self.name, self.episodes, self.seed, short)
 
     def count(self, split: str) -> int:
         """Episodes of one split."""
