@@ -111,12 +111,12 @@ def check_graphics() -> Check:
     """OpenGL works, so that frames can be rendered. Nothing but video needs it."""
     fix = "install a software renderer (Debian: apt-get install libegl1 libgl1-mesa-dri), or set MUJOCO_GL"
     try:
-        from workbench.render.backend import probe_backend
+        from workbench.render.backend import OFF, probe_backend
 
         backend = probe_backend()
     except (ImportError, WorkbenchError) as error:
         return Check("graphics", "warn", f"no video: {sentence(error)}", fix)
-    if backend == "off":
+    if backend == OFF:
         return Check("graphics", "warn", "no video: no OpenGL backend works", fix)
     return Check("graphics", "ok", backend)
 

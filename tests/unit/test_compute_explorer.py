@@ -182,8 +182,8 @@ def test_what_goes_wrong_is_shown_and_raised(explorer):
     assert "episode 13 cannot be played." in explorer.status.value
     with pytest.raises(WorkbenchError, match="n must be one of 1, 4, not 3"):
         explorer.set(m_inf=1, n=3)
-    with pytest.raises(WorkbenchError, match="there is no slider 'm': choose of m_inf, n, episode, step"):
-        explorer.set(m=3)
+    with pytest.raises(WorkbenchError, match="unknown slider 'm_inff': did you mean m_inf"):
+        explorer.set(m_inff=3)
     assert explorer.cell == Cell(8, 4)
 
 

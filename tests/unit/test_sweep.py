@@ -19,10 +19,10 @@ from tests.unit.sweeping import PLAYED, TINY, write
 from workbench.cli.main import main
 from workbench.errors import MissingExtraError, WorkbenchError
 from workbench.live.sweep_view import SweepView
-from workbench.sweeps import engine, on_ray, probe
+from workbench.sweeps import engine, ledger, on_ray, probe
 from workbench.sweeps.engine import Outcome, run_sweep
 from workbench.sweeps.estimate import Probes, estimate, summary
-from workbench.sweeps.ledger import FAILED, is_finished, missing_steps, status
+from workbench.sweeps.ledger import FAILED, Status, is_finished, missing_steps, status, statuses
 from workbench.sweeps.plan import Job, plan
 from workbench.sweeps.spec import read_sweep
 from workbench.sweeps.watch import Watch
@@ -215,9 +215,20 @@ def test_a_rate_is_that_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert probe.rate(slow, 0.05) == pytest.approx(500)
 
 
-def test_seeds_are_packed_only_where_that_is_faster() -> None:
-    assert probe._choose([1, 2, 4], [10.0, 10.5, 30.0]) == 4
-    assert probe._choose([1, 2, 4], [10.0, 10.5, 10.9]) == 1
+@pytest.mark.parametrize(
+    ("rates", "pack"),
+    [
+        ({1: 10.0, 2: 5.25, 4: 7.5, 5: 6.2}, 4),  # together 10, 10.5, 30 and 31 updates a second
+        ({1: 10.0, 2: 5.25, 4: 2.725, 5: 2.0}, 1),  # 10.9 together is no tenth more
+        ({1: 10.0, 2: 6.0, 4: 3.2, 5: 2.8}, 5),  # 12, 12.8 and 14 together, each against the best before
+    ],
+)
+def test_seeds_are_packed_only_where_that_is_faster(
+    folders: Path, monkeypatch: pytest.MonkeyPatch, rates: dict[int, float], pack: int
+) -> None:
+    spec = replace(jobs_of(folders, TINY)[0].spec, seeds=(3, 4, 5, 6, 7))
+    monkeypatch.setattr(probe, "updates_per_second", lambda spec, *_, seconds: rates[len(spec.seeds)])
+    assert probe.best_pack(spec, 5, 3, seconds=0.01) == pack
 
 
 def test_environments_and_decisions_are_counted(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,6 +241,19 @@ def test_environments_and_decisions_are_counted(folders: Path, monkeypatch: pyte
     monkeypatch.setattr(probe, "rate", seven_a_second)
     assert probe.steps_per_second(MAZE, seconds=0.05, lanes=2, workers=1) == 14
     assert probe.decisions_per_second(job.spec, 2, 2, job.cells[0], episodes=6, seconds=0.01) == 21
+
+
+def test_runs_that_had_finished_are_not_read_again(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = jobs_of(folders, TINY)
+    run_sweep(jobs[:1])
+    before = statuses(jobs)
+    assert [each.state for each in before] == ["finished", *["waiting"] * (len(jobs) - 1)]
+    read: list[Job] = []
+    monkeypatch.setattr(ledger, "status", lambda job: read.append(job) or Status(job, "training", 4))
+    after = statuses(jobs, before)
+    assert read == jobs[1:]
+    assert after[0] is before[0]
+    assert [each.state for each in after[1:]] == ["training"] * len(read)
 
 
 def test_ray_is_an_extra(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,18 +7,18 @@ asked for is shown, already plays the next.
 import html
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
-from io import BytesIO
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 
-from workbench.errors import WorkbenchError
+from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.live.compute_picture import Scene, draw
 from workbench.live.dial import slider_names
+from workbench.live.drawing import as_png
 from workbench.live.latest import Latest
 from workbench.live.thread import Halted
 from workbench.live.trained import Explorable, Played, TrainedRun
@@ -100,7 +100,7 @@ class ComputeExplorer(widgets.VBox):
         for name, value in values.items():
             control = controls.get(name)
             if control is None:
-                raise WorkbenchError(f"there is no slider '{name}': choose of {', '.join(controls)}.")
+                raise UnknownNameError("slider", name, controls)
             offered = getattr(control, "options", None)
             if value not in offered if offered else not control.min <= value <= control.max:
                 what = f"one of {', '.join(map(str, offered))}" if offered else f"{control.min} to {control.max}"
@@ -173,9 +173,7 @@ class ComputeExplorer(widgets.VBox):
             judged = played.judged(step) if same else self.run.judge(played.observations[step], cell, seed=step)
         selected = (cell.m_inf, cell.n)
         scene = Scene(self._budgets(), selected, judged, played.rollout if played else None, step)
-        with closing(BytesIO()) as buffer:
-            draw(scene).savefig(buffer, format="png", dpi=DPI, facecolor="white")
-            self.picture.value = buffer.getvalue()
+        self.picture.value = as_png(draw(scene), DPI)
         if wanted():
             self.numbers.value = self._table(cell, played)
 

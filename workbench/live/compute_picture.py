@@ -1,6 +1,6 @@
 """The picture of the compute explorer: success against cost, candidates at one observation, values along an episode.
 
-Drawn in a thread beside running cells, so without pyplot, `rc_context` and formulas; see `live.png`.
+Drawn in a thread beside running cells: see `live.drawing`.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from workbench.evaluate.rollout import Rollout
+from workbench.live.drawing import frame
 from workbench.live.trained import Judged
 from workbench.plots.style import GREY, SERIES
 
@@ -70,7 +71,7 @@ def _success(axes: Axes, table: pd.DataFrame, selected: tuple[int, int]) -> None
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.legend(title="M_inf", fontsize=6, title_fontsize=6, frameon=False, handlelength=2.2)
-    _frame(axes, f"{_episodes(table)}; bars: Wilson 95 %")
+    _finish(axes, f"{_episodes(table)}; bars: Wilson 95 %")
 
 
 def _episodes(table: pd.DataFrame) -> str:
@@ -99,7 +100,7 @@ def _candidates(figure: Figure, axes: Axes, judged: Judged, step: int) -> None:
     bar = figure.colorbar(_scale(norm), ax=axes, pad=0.02, aspect=18)
     bar.ax.tick_params(labelsize=6)
     bar.set_label("Q, less that of the chosen", fontsize=7)
-    _frame(axes, f"{judged.n} candidate{'s' * (judged.n > 1)}{', drawn anew,' if judged.anew else ''} at step {step}")
+    _finish(axes, f"{judged.n} candidate{'s' * (judged.n > 1)}{', drawn anew,' if judged.anew else ''} at step {step}")
 
 
 def _scale(norm: Normalize) -> Any:
@@ -123,11 +124,9 @@ def _values(axes: Axes, rollout: Rollout, step: int) -> None:
     axes.set_xlabel("step of the episode", fontsize=7)
     axes.set_ylabel("Q (return)", fontsize=7)
     cell = rollout.cell
-    _frame(axes, f"played with M_inf = {cell.m_inf}, N = {cell.n}: {'success' if rollout.succeeded else 'no success'}")
+    _finish(axes, f"played with M_inf = {cell.m_inf}, N = {cell.n}: {'success' if rollout.succeeded else 'no success'}")
 
 
-def _frame(axes: Axes, title: str) -> None:
+def _finish(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize=7.5, loc="left")
-    axes.tick_params(labelsize=6.5, length=2.5, width=0.6)
-    axes.grid(visible=True, alpha=0.25, linewidth=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
+    frame(axes)

@@ -7,9 +7,8 @@ right whether callbacks run beside a cell (subshells) or after it.
 import html
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as widgets
@@ -22,6 +21,7 @@ from workbench.live.evaluations import EVERY
 from workbench.live.publish import own_marks
 from workbench.live.scales import EXPERIMENTS, MEANINGS, STATIC
 from workbench.live.sentences import compiling_line, numbers_line, status_line
+from workbench.live.silence import Silence
 from workbench.live.snapshot import Value
 from workbench.live.thread import BUSY
 from workbench.live.trainer import Trainer
@@ -46,7 +46,7 @@ class Controls(widgets.VBox):
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer, self.message = trainer, ""
-        self._lock, self._here = threading.RLock(), threading.local()
+        self._lock, self._silent = threading.RLock(), Silence()
         self._shown: tuple[Any, ...] = ()
         self._numbers_at = 0.0
         self._followed: tuple[Any, int] = ((), 0)
@@ -84,7 +84,7 @@ class Controls(widgets.VBox):
 
     def refresh(self) -> None:
         """Show what the trainer has become; called in its thread, quick."""
-        with self._lock, self._silent():
+        with self._lock, self._silent:
             trainer, now = self.trainer, time.perf_counter()
             names, state = tuple(trainer.branches), (trainer.status, trainer.error, self.message)
             if self.branch.options != names:
@@ -273,16 +273,7 @@ class Controls(widgets.VBox):
         """A callback for what a person chooses; what this thread sets while it is silent is not."""
 
         def changed(change: Any) -> None:
-            if not getattr(self._here, "silent", False):
+            if not self._silent:
                 self._ask(lambda: work(change["new"]))
 
         return changed
-
-    @contextmanager
-    def _silent(self) -> Iterator[None]:
-        former = getattr(self._here, "silent", False)
-        self._here.silent = True
-        try:
-            yield
-        finally:
-            self._here.silent = former

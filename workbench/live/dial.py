@@ -1,9 +1,7 @@
 """One control of the panel: a slider on a log scale and a number box, kept equal, with accessible names."""
 
 import math
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import anywidget
@@ -11,6 +9,7 @@ import ipywidgets as widgets
 import traitlets
 
 from workbench.live.scales import LABELS, SCALES, WEIGHT
+from workbench.live.silence import Silence
 from workbench.live.snapshot import MOST, Value
 
 DESCRIBED = {"description_width": "5em"}
@@ -57,7 +56,7 @@ class Dial:
 
     def __init__(self, name: str, value: float, meaning: str, write: Callable[[str, Value], None]) -> None:
         self.name, self._write, self._scale = name, write, SCALES.get(name, WEIGHT)
-        self._whole, self._here = name in MOST, threading.local()
+        self._whole, self._silent = name in MOST, Silence()
         scale, label = self._scale, LABELS.get(name, name)
         self.title = tooltip = f"{label}: {meaning}" + (f"; {scale.tooltip}" if scale.tooltip else "")
         self.box = (widgets.BoundedIntText if self._whole else widgets.BoundedFloatText)(
@@ -87,7 +86,7 @@ class Dial:
 
     def show(self, value: float) -> None:
         """Show a value without writing it."""
-        with self._silent():
+        with self._silent:
             self.box.value = value
             self.slider.value = self._position(value)
 
@@ -95,23 +94,14 @@ class Dial:
         return min(max(self._scale.to_slider(value), self._scale.least), self._scale.most)
 
     def _slid(self, change: Any) -> None:
-        if not getattr(self._here, "silent", False):
+        if not self._silent:
             value = self._scale.from_slider(change["new"])
-            with self._silent():
+            with self._silent:
                 self.box.value = value
             self._write(self.name, value)
 
     def _typed(self, change: Any) -> None:
-        if not getattr(self._here, "silent", False):
-            with self._silent():
+        if not self._silent:
+            with self._silent:
                 self.slider.value = self._position(float(change["new"]))
             self._write(self.name, change["new"])
-
-    @contextmanager
-    def _silent(self) -> Iterator[None]:
-        """What this thread sets meanwhile is not what a person sets; other threads are heard."""
-        self._here.silent = True
-        try:
-            yield
-        finally:
-            self._here.silent = False

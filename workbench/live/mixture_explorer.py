@@ -2,11 +2,8 @@
 
 import dataclasses
 import html
-import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
-from io import BytesIO
 from typing import Any
 
 import equinox as eqx
@@ -25,8 +22,10 @@ from workbench.data.toy import Mixture
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.flow import Shortcut, euler
 from workbench.live.dial import slider_names
+from workbench.live.drawing import as_png
 from workbench.live.latest import Latest
 from workbench.live.mixture_picture import Look, draw
+from workbench.live.silence import Silence
 from workbench.theory import measure
 from workbench.train import init_seeds, one_seed, train_chunk
 from workbench.types import LossWeights, as_int32
@@ -108,7 +107,7 @@ class MixtureExplorer(widgets.VBox):
     """
 
     def __init__(self, size: Size = Size()) -> None:
-        self._size, self._here = size, threading.local()
+        self._size, self._silent = size, Silence()
         self.agent = dataclasses.replace(
             _sorl(), width=size.width, depth=size.depth, m_disc=size.m_disc, m_btt=1, ensemble=1
         )
@@ -139,12 +138,9 @@ class MixtureExplorer(widgets.VBox):
             least, most = self.sliders[name].min, self.sliders[name].max
             if not least <= value <= most:
                 raise WorkbenchError(f"{name} must be between {least:g} and {most:g}, not {value:g}.")
-        self._here.silent = True
-        try:
+        with self._silent:
             for name, value in values.items():
                 self.sliders[name].value = value
-        finally:
-            self._here.silent = False
         self._latest.ask(self.values)
 
     def result(self, timeout: float | None = None) -> pd.DataFrame:
@@ -173,7 +169,7 @@ class MixtureExplorer(widgets.VBox):
         return slider
 
     def _moved(self, _: Any) -> None:
-        if not getattr(self._here, "silent", False):
+        if not self._silent:
             self._latest.ask(self.values)
 
     def _learn(self, values: Values, wanted: Callable[[], bool]) -> None:
@@ -202,9 +198,7 @@ class MixtureExplorer(widgets.VBox):
         table = pd.DataFrame(report.table()).rename(columns={"M": "m_inf", "n": "draws"})
         few, many = (np.asarray(_sample(actor, size.samples, as_int32(m))) for m in (1, size.m_disc))
         clouds = {"data": draws_of(values, size.samples), "1 step": few, f"{size.m_disc} steps": many}
-        with closing(BytesIO()) as buffer:
-            draw(Look(clouds, table, done)).savefig(buffer, format="png", dpi=size.dpi, facecolor="white")
-            self.picture.value = buffer.getvalue()
+        self.picture.value = as_png(draw(Look(clouds, table, done)), size.dpi)
         self.table = table.assign(step=done)
         numbers = table[list(COLUMNS)].set_axis(list(COLUMNS.values()), axis=1)
         self.numbers.value = numbers.to_html(index=False, float_format="%.3f", border=0)

@@ -1,6 +1,6 @@
 """The picture of the mixture explorer: samples of data and policy, and the bound stacked of its terms beside W2.
 
-Drawn in a thread beside running cells, so without pyplot, `rc_context` and formulas; see `live.png`.
+Drawn in a thread beside running cells: see `live.drawing`.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workbench.live.drawing import frame
 from workbench.plots.bounds import COUPLED, TERMS, W2
 from workbench.plots.style import GREY, SERIES
 
@@ -50,7 +51,7 @@ def _cloud(axes: Axes, name: str, points: np.ndarray, data: np.ndarray) -> None:
     axes.set_title("data" if points is data else f"policy, {name}; grey: data", fontsize=8, loc="left")
     axes.set_xlabel("action 1", fontsize=7)
     axes.set_ylabel("action 2", fontsize=7)
-    _frame(axes)
+    frame(axes, grid_below=True)
 
 
 def _bound(axes: Axes, table: pd.DataFrame) -> None:
@@ -70,12 +71,5 @@ def _bound(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel(f"Euler steps M ({int(table['draws'].iloc[0])} draws)", fontsize=7)
     axes.set_ylabel("distance (action); bars: the bound", fontsize=7)
-    _frame(axes)
+    frame(axes, grid_below=True)
     axes.grid(visible=False, axis="x")
-
-
-def _frame(axes: Axes) -> None:
-    axes.tick_params(labelsize=6.5, length=2.5, width=0.6)
-    axes.grid(visible=True, alpha=0.25, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -1,10 +1,8 @@
 """The picture of a live view for viewers that run no widgets: the same panels, drawn by Matplotlib.
 
-Drawn from the publisher's thread beside running cells, so without pyplot, `rc_context` and formulas, all of which share
-state with whatever a cell draws at that moment. Styles are set artist by artist.
+Drawn from the publisher's thread beside running cells: see `live.drawing`.
 """
 
-import io
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from workbench.live.drawing import as_png, frame
 from workbench.live.panels import Panel
 from workbench.live.publish import Watched, even, own_marks, thin
 from workbench.plots.style import GREY, SERIES
@@ -26,9 +25,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def draw_png(trainer: Watched, panels: tuple[Panel, ...], reward: np.ndarray | None = None, dpi: int = 150) -> bytes:
     """PNG of what a trainer has told so far."""
-    buffer = io.BytesIO()
-    draw(trainer, panels, reward).savefig(buffer, format="png", dpi=dpi, facecolor="white")
-    return buffer.getvalue()
+    return as_png(draw(trainer, panels, reward), dpi)
 
 
 def draw(trainer: Watched, panels: tuple[Panel, ...], reward: np.ndarray | None = None) -> Figure:
@@ -104,13 +101,7 @@ def _finish(axes: Axes, panel: Panel) -> None:
     axes.set_title(panel.label, fontsize=7, loc="left")
     axes.set_xlabel("updates", fontsize=7)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
-    _frame(axes)
-
-
-def _frame(axes: Axes) -> None:
-    axes.tick_params(labelsize=6.5, length=2.5, width=0.6)
-    axes.grid(visible=True, alpha=0.25, linewidth=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
+    frame(axes)
 
 
 def _cloud(axes: Axes, cloud: np.ndarray, reward: np.ndarray | None, title: str) -> None:
@@ -123,7 +114,7 @@ def _cloud(axes: Axes, cloud: np.ndarray, reward: np.ndarray | None, title: str)
     axes.set_title(title, fontsize=7, loc="left")
     axes.set_xlabel(f"action 1{rings}", fontsize=7)
     axes.set_ylabel("action 2", fontsize=7)
-    _frame(axes)
+    frame(axes)
 
 
 def power(value: float) -> str:

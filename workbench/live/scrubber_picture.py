@@ -1,7 +1,7 @@
 """What the rollout scrubber shows of a step: Q over the episode, its candidates, the way of its action, its numbers.
 
 What does not move is drawn once an episode; a step puts its few lines over a copy of that. Drawn in a thread beside
-running cells, so without pyplot, `rc_context` and formulas; see `live.png`.
+running cells: see `live.drawing`.
 """
 
 import math
@@ -19,16 +19,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from workbench.live.drawing import frame
 from workbench.plots.strips import CHOSEN, REJECTED
 from workbench.plots.style import GREY, SERIES
 from workbench.render.ink import INK, Picture, Sheet
+from workbench.render.overlay import FLOW_LIMIT, SOFT
 from workbench.render.scrub import Track
 
 INCHES, DPI = (5.1, 3.15), 150
-FLOW_LIMIT = 2.5
-"""Coordinates of an action on its way are drawn between minus and plus this; most noise starts there."""
-SOFT = 0.1
-"""Differences of Q below this are drawn in proportion, larger ones more and more squeezed, as under the video."""
 BLOCK = 0.8
 """Width of the plot of one dimension, where they stand 1 apart."""
 COLOURS = 128
@@ -100,9 +98,7 @@ class Plots:
         page[changed] = np.asarray(few.quantize(palette=self._palette, dither=Image.Dither.NONE))[0]
         picture = Image.fromarray(page, "P")
         picture.putpalette(self._palette.getpalette() or [])
-        buffer = BytesIO()
-        picture.save(buffer, "PNG", compress_level=1)
-        return buffer.getvalue()
+        return _encoded(picture, "PNG", compress_level=1)
 
     def _seen(self) -> UInt32[np.ndarray, "height width"]:
         """What is drawn, a number a pixel."""
@@ -137,16 +133,18 @@ def still(plots: bytes, frame: bytes | None, title: str) -> bytes:
     for part in parts:
         page.paste(part, (left, TITLE + (right.height - part.height) // 2))
         left += part.width
-    buffer = BytesIO()
-    page.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return _encoded(page, "PNG", optimize=True)
 
 
 def jpeg(scene: Picture) -> bytes:
     """A scene as small as it looks the same."""
-    buffer = BytesIO()
-    Image.fromarray(scene).save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
+    return _encoded(Image.fromarray(scene), "JPEG", quality=QUALITY)
+
+
+def _encoded(image: Image.Image, kind: str, **settings: int) -> bytes:
+    with BytesIO() as buffer:
+        image.save(buffer, kind, **settings)
+        return buffer.getvalue()
 
 
 def numbers(track: Track, moment: Moment, seconds_a_step: float) -> str:
@@ -255,7 +253,4 @@ def _finish(axes: Axes, title: str, below: str, beside: str) -> None:
     axes.set_title(title, fontsize=8, loc="left")
     axes.set_xlabel(below, fontsize=7.5)
     axes.set_ylabel(beside, fontsize=7.5)
-    axes.tick_params(labelsize=7, length=2.5, width=0.6)
-    axes.grid(visible=True, alpha=0.25, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    frame(axes, 7.0, grid_below=True)

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from workbench.errors import told
 from workbench.live.detached import answer_nobody
-from workbench.sweeps.ledger import STATES, Status, status
+from workbench.sweeps.ledger import STATES, Status, statuses
 from workbench.sweeps.plan import plan
 from workbench.sweeps.spec import SweepSpec, read_sweep
 
@@ -35,7 +35,6 @@ class SweepView(widgets.VBox):
         self.root, self.seconds = root, seconds
         self.jobs = plan(self.sweep, root)
         self.statuses: list[Status] = []
-        self._finished: dict[str, Status] = {}
         self._looking, self._over = threading.Lock(), threading.Event()
         self.summary, self.table = widgets.HTML(), widgets.HTML()
         self.bar = widgets.FloatProgress(min=0.0, max=1.0, layout={"width": "34em"})
@@ -50,9 +49,7 @@ class SweepView(widgets.VBox):
         with self._looking:
             if self.sweep.pack == "auto":
                 self.jobs = plan(self.sweep, self.root)
-            found = [self._finished.get(job.spec.hash) or status(job) for job in self.jobs]
-            self._finished = {each.job.spec.hash: each for each in found if each.state == "finished"}
-            self.statuses = found
+            self.statuses = found = statuses(self.jobs, self.statuses)
             self.bar.value = sum(each.step for each in found) / max(1, sum(job.spec.steps for job in self.jobs))
             self.summary.value = _summary(self.sweep.file.stem, found)
             self.table.value = _table(found)

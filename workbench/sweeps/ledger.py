@@ -110,6 +110,12 @@ def status(job: Job) -> Status:
     return Status(job, "training" if step else "waiting", step, _age(folder))
 
 
+def statuses(jobs: Iterable[Job], before: Iterable[Status] = ()) -> list[Status]:
+    """Where runs stand; those that had finished `before` are not read again."""
+    finished = {each.job.spec.hash: each for each in before if each.state == "finished"}
+    return [finished.get(job.spec.hash) or status(job) for job in jobs]
+
+
 def _failure(folder: RunFolder) -> str:
     """What `FAILED` says, if it is there: the next attempt may remove it at any moment."""
     try:

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from workbench.sweeps.ledger import Status, status
+from workbench.sweeps.ledger import Status, statuses
 from workbench.sweeps.plan import Job
 
 EVERY = 1.0
@@ -24,7 +24,7 @@ class Watch:
 
     def __init__(self, jobs: Sequence[Job], *, lines: bool, force: bool = False) -> None:
         self.jobs, self.lines = list(jobs), lines
-        self._settled: dict[str, Status] = {}
+        self._found: list[Status] = []
         self._stop = threading.Event()
         total = sum(job.spec.steps for job in jobs)
         off = False if force else None
@@ -56,15 +56,12 @@ class Watch:
 
     def _look(self, first: bool = False) -> None:
         """Read the folders once, and draw."""
-        found = [self._settled.get(job.spec.hash) or status(job) for job in self.jobs]
-        self._settled = {each.job.spec.hash: each for each in found if each.state == "finished"}
+        self._found = found = statuses(self.jobs, self._found)
         done = sum(each.step for each in found)
         if first:
             self._bar.initial = done
-        failed = sum(each.state == "failed" for each in found)
-        self._bar.set_postfix_str(
-            f"{len(self._settled)} of {len(found)} runs" + (f", {failed} failed" if failed else "")
-        )
+        finished, failed = (sum(each.state == state for each in found) for state in ("finished", "failed"))
+        self._bar.set_postfix_str(f"{finished} of {len(found)} runs" + (f", {failed} failed" if failed else ""))
         self._bar.n = done
         self._bar.refresh()
         running = sorted((each for each in found if each.state in ("training", "evaluating")), key=_age)
