@@ -65,7 +65,8 @@ def q_loss(q: Scalar, scale: Scalar) -> Scalar:
 
     $$-Q(x, a_\pi) / \mathrm{stopgrad}(\mathrm{scale})$$
 
-    Q loss of SORL with scale = mean |Q| of the batch, which makes the weight independent of the reward's unit.
+    Q loss of SORL, CAC and ReBRAC with scale = mean |Q| of the batch, which makes the weight independent of the
+    reward's unit.
     """
     return -q / jax.lax.stop_gradient(scale)
 

@@ -160,7 +160,7 @@ def test_actions_that_do_not_fit_are_refused():
 
 def test_episodes_that_do_not_fit_are_refused():
     store("toy/one-v0", [episode(0, 2)])
-    with pytest.raises(DatasetError, match="needs at least two"):
+    with pytest.raises(DatasetError, match=r"Minari dataset 'toy/one-v0' has 1 episode\(s\), .* it takes two episodes"):
         load_minari("toy/one-v0")
     short = [replace(episode(n, 3), observations=episode(n, 2).observations) for n in range(2)]
     store("toy/short-v0", short)
@@ -174,5 +174,6 @@ def test_episodes_that_do_not_fit_are_refused():
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
 def test_split_without_either_half_is_refused(fraction):
+    store("toy/any-v0", [episode(0, 2), episode(1, 2)])
     with pytest.raises(DatasetError, match="between 0 and 1"):
         load_minari("toy/any-v0", val_fraction=fraction)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from workbench import losses
 from workbench.agents.base import RATES, TrainState, best_of_n
-from workbench.agents.baseline import AbstractBaseline, Loss, Maker, Told, bootstrap, stop, td_loss, values
+from workbench.agents.baseline import AbstractBaseline, Loss, Maker, Told, bootstrap, td_loss, values
 from workbench.diffusion import consistency_sample, noise_level
 from workbench.nets import Critic, Denoiser
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
@@ -72,7 +72,7 @@ class CAC(AbstractBaseline):
         keys = jax.random.split(key_sample, len(batch.r))
         a_pi = jax.vmap(lambda x, key: self._sample(actor, x, batch.a.shape[-1], key=key))(batch.x, keys)
         q = values(state.nets["critic"], batch.x, a_pi)
-        loss_ql = -jnp.mean(q) / stop(jnp.mean(jnp.abs(q)))
+        loss_ql = losses.q_loss(jnp.mean(q), jnp.mean(jnp.abs(q)))
         return loss_consistency + weights.ql * loss_ql, {"loss_ql": loss_ql, "loss_consistency": loss_consistency}
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from workbench import losses
 from workbench.agents.base import RATES, TrainState
 from workbench.agents.baseline import (
     AbstractBaseline,
@@ -16,7 +17,6 @@ from workbench.agents.baseline import (
     Told,
     bootstrap,
     decide_by_mean,
-    stop,
     td_loss,
     values,
 )
@@ -67,7 +67,7 @@ class ReBRAC(AbstractBaseline):
         a_pi = jax.vmap(actor)(batch.x)
         q = values(state.nets["critic"], batch.x, a_pi, 1.0)
         distance = jnp.mean(jnp.sum((a_pi - batch.a) ** 2, axis=-1))
-        loss_ql = -jnp.mean(q) / stop(jnp.mean(jnp.abs(q)))
+        loss_ql = losses.q_loss(jnp.mean(q), jnp.mean(jnp.abs(q)))
         return loss_ql + weights.alpha * distance, {"loss_ql": loss_ql, "loss_bc": distance}
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:

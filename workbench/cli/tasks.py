@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from workbench.cli.report import records, show
+from workbench.cli.report import show
 
 if TYPE_CHECKING:
     from workbench.tasks import Task
@@ -93,18 +93,10 @@ def _filtered(rows: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
     """Rows that satisfy a DuckDB condition, in their order; raises `WorkbenchError` for one that DuckDB refuses."""
     if where == "true" or not rows:
         return rows
-    import duckdb
     import pandas as pd
 
-    from workbench.errors import WorkbenchError
+    from workbench.store.condition import rows_where
 
     tasks = pd.DataFrame([row | {"data": list(row["data"])} for row in rows]).drop(columns=["baselines", "protocol"])
-    try:
-        kept = duckdb.execute(f"select task from tasks where {where}").df()
-    except duckdb.Error as error:
-        message = str(error).splitlines()[0]
-        raise WorkbenchError(
-            f'DuckDB cannot filter by "{where}" ({message}): use the columns {", ".join(tasks)}.'
-        ) from error
-    names = {row["task"] for row in records(kept)}
+    names = set(rows_where(tasks, "tasks", where)["task"])
     return [row for row in rows if row["task"] in names]

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from workbench.data.dataset import Dataset, Provenance
 from workbench.data.findings import DEFECT
+from workbench.data.hold_out import hold_out
 from workbench.data.npz import open_npz, read_member
 from workbench.data.own_check import AXES, check_arrays
 from workbench.errors import DatasetError
@@ -137,15 +138,8 @@ def _joined(
 def _split(rows: _Rows, name: str, val_fraction: float, seed: int) -> tuple[Dataset, Dataset]:
     """Whole episodes held out."""
     episode = np.cumsum(~rows.valid) - ~rows.valid
-    count = int(episode[-1]) + 1
-    if count < 2 or not 0 < val_fraction < 1:
-        raise DatasetError(
-            f"data '{name}' has {count} episode(s), of which a share of {val_fraction:g} cannot be held out: it takes "
-            "two episodes and a share between 0 and 1."
-        )
-    held_out = np.zeros(count, bool)
-    size = min(max(1, round(val_fraction * count)), count - 1)
-    held_out[np.random.default_rng(seed).permutation(count)[:size]] = True
+    held_out = hold_out(f"data '{name}'", int(episode[-1]) + 1, val_fraction, seed)
+    count, size = len(held_out), int(held_out.sum())
     parts = [_Rows(*(column[held_out[episode] == side] for column in rows)) for side in (False, True)]
     names = (f"{count - size:,} of {count:,} episodes", f"{size:,} of {count:,} episodes, held out")
     return _dataset(parts[0], name, names[0]), _dataset(parts[1], name, names[1])

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from workbench.data.dataset import Dataset, Provenance
+from workbench.data.hold_out import hold_out
 from workbench.errors import DatasetError, MissingExtraError
 
 
@@ -31,15 +32,11 @@ def load_minari(dataset_id: str, *, seed: int = 0, val_fraction: float = 0.1) ->
     `d4rl` extra, and `DatasetError` when the dataset is not on this machine, cannot be read, has fewer than two
     episodes, or is no problem of vector observations and actions in [-1, 1].
     """
-    if not 0 < val_fraction < 1:
-        raise DatasetError(f"val_fraction must lie between 0 and 1, got {val_fraction}.")
     dataset = _open(dataset_id)
     _check_actions(dataset_id, dataset.action_space)
     count = dataset.total_episodes
-    if count < 2:
-        raise DatasetError(f"Minari dataset '{dataset_id}' has {count} episode(s): holding one out needs at least two.")
-    shuffled = np.random.default_rng(seed).permutation(dataset.episode_indices)
-    held_out = min(max(1, round(val_fraction * count)), count - 1)
+    held_out = hold_out(f"Minari dataset '{dataset_id}'", count, val_fraction, seed)
+    episodes = np.asarray(dataset.episode_indices)
     sha256 = _digest(Path(dataset.storage.data_path))
 
     def build(split: str, ids: np.ndarray) -> Dataset:
@@ -47,7 +44,7 @@ def load_minari(dataset_id: str, *, seed: int = 0, val_fraction: float = 0.1) ->
         x, a, r, mask, valid = _rows(dataset_id, dataset.iterate_episodes(np.sort(ids)))
         return Dataset.build(x, a, r, mask, valid, provenance)
 
-    return build("training", shuffled[held_out:]), build("validation", shuffled[:held_out])
+    return build("training", episodes[~held_out]), build("validation", episodes[held_out])
 
 
 def _detail(dataset_id: str, split: str, episodes: int, count: int) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from workbench.errors import WorkbenchError
 from workbench.paths import runs_dir
+from workbench.store.condition import rows_where
 from workbench.store.folder import RunFolder
 from workbench.store.spec import RunSpec
 
@@ -60,21 +61,12 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
     episodes and seeds of the last evaluated step's best cell, of those judged after the action where there are any.
     Raises `WorkbenchError` for a condition DuckDB refuses.
     """
-    import duckdb
-
     root = root or runs_dir()
     rows = [_row(RunFolder(file.parent)) for file in sorted(root.glob("*/spec.json"))]
     runs = pd.DataFrame(rows, columns=list(_row_columns()))
     runs = runs.merge(_best_cells(root), on="hash", how="left")
-    try:
-        return (
-            duckdb.execute(f"select * from runs where {where} order by task, agent, preset, hash").df().convert_dtypes()
-        )
-    except duckdb.Error as error:
-        message = str(error).splitlines()[0]
-        raise WorkbenchError(
-            f'DuckDB cannot filter by "{where}" ({message}): use the columns {", ".join(runs)}.'
-        ) from error
+    runs = runs.sort_values(["task", "agent", "preset", "hash"], ignore_index=True)
+    return rows_where(runs, "runs", where).convert_dtypes()
 
 
 BEST = """
