@@ -1,6 +1,8 @@
 """Presets and protocols of all agents: published coefficients, sizes, marked guesses, and specs that must not move."""
 
 import dataclasses
+import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from workbench.agents.base import AbstractAgent
 from workbench.agents.presets import BASELINES, PRESETS, preset
 from workbench.agents.protocol import PROTOCOLS, protocol
-from workbench.agents.settings import ENVIRONMENTS, Coefficients, environment_settings
+from workbench.agents.settings import ENVIRONMENTS, Coefficients, EnvironmentSettings, environment_settings
 from workbench.agents.sorl import SORL, Departures
 from workbench.data.dataset import Provenance
 from workbench.errors import UnknownNameError, WorkbenchError
@@ -63,6 +65,36 @@ def test_coefficients_of_the_paper_reach_the_agents():
     assert weights("bc", "paper", "scene") == {"lr": 3e-4}
     levels = [preset("idql", "paper", name).agent for name in ("humanoidmaze-large", "scene")]
     assert [getattr(agent, "level", None) for agent in levels] == [0.7, 0.9]
+
+
+def test_the_table_of_settings_is_read_as_it_is_written():
+    assert ENVIRONMENTS["cube-single"] == EnvironmentSettings(
+        ql=10.0,
+        gamma=0.99,
+        pessimism=0.0,
+        default_task=2,
+        baselines=Coefficients(
+            iql=1.0,
+            rebrac=(1.0, 0.0),
+            idql_n=32,
+            srpo=0.03,
+            cac=0.003,
+            fawac=1.0,
+            fbrac=100.0,
+            ifql_n=32,
+            fql=300.0,
+            level=0.9,
+        ),
+    )
+
+
+def test_settings_stay_what_they_were():
+    """Every number of the table, the guesses of other environments and the toys', with its type: runs rest on them."""
+    names = [*ENVIRONMENTS, "toy", "pointmaze-medium", "puzzle-3x3", "cube-triple", "minari", "own"]
+    found = {name: dataclasses.asdict(environment_settings(name)) for name in names}
+    assert hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest() == (
+        "087dd959ae05073506444755d55365088ebbd3112b22f239132bc7e768677d33"
+    )
 
 
 def test_clipped_double_q_is_for_antmaze_only():

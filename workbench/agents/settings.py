@@ -1,7 +1,10 @@
 """Per-environment settings of the papers' experiments, as data."""
 
+import csv
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from workbench.errors import WorkbenchError
 
@@ -12,7 +15,8 @@ class Coefficients:
 
     Those of `iql` and `fawac` are inverse temperatures, of `rebrac` (β_1, β_2), of `fbrac` and `fql` the weight of
     imitation against Q, of `srpo` and `cac` the weight of Q; `idql_n` and `ifql_n` count candidates. `level` is the
-    expectile of IDQL, lent to SRPO, whose own we do not know. `guesses` names the fields whose value is not from there.
+    expectile of IDQL, 0.7 for locomotion and 0.9 for manipulation, lent to SRPO, whose own we do not know.
+    `guesses` names the fields whose value is not from there.
     """
 
     iql: float
@@ -45,40 +49,26 @@ class EnvironmentSettings:
     source: str = "released code"
 
 
-WALK, GRASP = 0.7, 0.9
-"""Expectiles of IDQL for locomotion and for manipulation."""
+_WHOLE = ("default_task", "idql_n", "ifql_n")
 
-_SOCCER_GUESSES = ("iql", "rebrac", "idql_n", "srpo", "cac", "fawac", "fbrac", "ifql_n")
-"""The first two and `ifql_n` are from the FQL paper's table of fine-tuning online, the others antmaze-giant's."""
 
-ENVIRONMENTS = {
-    "antmaze-large": EnvironmentSettings(
-        *(500.0, 0.99, 1.0, 1), Coefficients(10.0, (0.003, 0.01), 32, 0.3, 1.0, 3.0, 3.0, 32, 10.0, WALK)
-    ),
-    "antmaze-giant": EnvironmentSettings(
-        *(500.0, 0.995, 1.0, 1), Coefficients(10.0, (0.003, 0.01), 32, 0.3, 1.0, 3.0, 10.0, 32, 10.0, WALK)
-    ),
-    "humanoidmaze-medium": EnvironmentSettings(
-        *(100.0, 0.995, 0.0, 1), Coefficients(10.0, (0.01, 0.01), 32, 0.3, 0.03, 3.0, 30.0, 32, 30.0, WALK)
-    ),
-    "humanoidmaze-large": EnvironmentSettings(
-        *(500.0, 0.995, 0.0, 1), Coefficients(10.0, (0.01, 0.01), 32, 0.3, 1.0, 3.0, 30.0, 32, 30.0, WALK)
-    ),
-    "antsoccer-arena": EnvironmentSettings(
-        *(500.0, 0.995, 0.0, 4),
-        Coefficients(1.0, (0.01, 0.01), 32, 0.3, 1.0, 3.0, 10.0, 64, 10.0, WALK, _SOCCER_GUESSES),
-    ),
-    "cube-single": EnvironmentSettings(
-        *(10.0, 0.99, 0.0, 2), Coefficients(1.0, (1.0, 0.0), 32, 0.03, 0.003, 1.0, 100.0, 32, 300.0, GRASP)
-    ),
-    "cube-double": EnvironmentSettings(
-        *(50.0, 0.99, 0.0, 2), Coefficients(0.3, (0.1, 0.0), 32, 0.1, 0.3, 0.3, 100.0, 32, 300.0, GRASP)
-    ),
-    "scene": EnvironmentSettings(
-        *(100.0, 0.99, 0.0, 2), Coefficients(10.0, (0.1, 0.01), 32, 0.1, 0.3, 0.3, 100.0, 32, 300.0, GRASP)
-    ),
-}
-"""The eight environments of the paper (play or navigate data)."""
+def _read(row: dict[str, str]) -> EnvironmentSettings:
+    """A row of `settings.csv`: its columns are the fields above, two of them for the pair of ReBRAC."""
+    texts = {name: text for name, text in row.items() if name not in ("environment", "guesses")}
+    values: dict[str, Any] = {name: int(text) if name in _WHOLE else float(text) for name, text in texts.items()}
+    own = {name: values.pop(name) for name in ("ql", "gamma", "pessimism", "default_task")}
+    rebrac = values.pop("rebrac_alpha"), values.pop("rebrac_beta")
+    guesses = tuple(row["guesses"].split())
+    return EnvironmentSettings(**own, baselines=Coefficients(**values, rebrac=rebrac, guesses=guesses))
+
+
+with open(Path(__file__).with_name("settings.csv"), newline="") as _file:
+    ENVIRONMENTS = {row["environment"]: _read(row) for row in csv.DictReader(_file)}
+"""The eight environments of the paper (play or navigate data), from `settings.csv`.
+
+The guesses of antsoccer-arena: `iql`, `rebrac` and `ifql_n` are from the FQL paper's table of fine-tuning online, the
+others antmaze-giant's.
+"""
 
 _FAMILY_GUESS = {
     "antmaze": "antmaze-large",
@@ -92,9 +82,24 @@ _FAMILY_GUESS = {
 }
 _COEFFICIENTS = tuple(field.name for field in dataclasses.fields(Coefficients) if field.name != "guesses")
 _TOY = EnvironmentSettings(
-    *(1.0, 0.99, 0.0, 1),
-    Coefficients(3.0, (0.1, 0.0), 32, 0.3, 1.0, 3.0, 1.0, 32, 1.0, GRASP, _COEFFICIENTS),
-    "one step, so the discount does not count",
+    ql=1.0,
+    gamma=0.99,
+    pessimism=0.0,
+    default_task=1,
+    baselines=Coefficients(
+        iql=3.0,
+        rebrac=(0.1, 0.0),
+        idql_n=32,
+        srpo=0.3,
+        cac=1.0,
+        fawac=3.0,
+        fbrac=1.0,
+        ifql_n=32,
+        fql=1.0,
+        level=0.9,
+        guesses=_COEFFICIENTS,
+    ),
+    source="one step, so the discount does not count",
 )
 
 
