@@ -210,8 +210,8 @@ def test_one_seed_of_ours_has_no_bar() -> None:
 
 
 def test_main_table_refuses_mixed_protocols_and_strange_kinds() -> None:
-    every = pd.concat([published.aggregates(), published.frontier().assign(sd=np.nan, seeds=8)])
-    with pytest.raises(MixedProtocolsError, match="3 protocols"):
+    every = pd.concat([published.aggregates(), published.aggregates().assign(method="QC", protocol="larger data")])
+    with pytest.raises(MixedProtocolsError, match="2 protocols"):
         main_table(every)
     with pytest.raises(ScoresError, match="not guessed"):
         main_table(published.aggregates().assign(kind="guessed"))

@@ -1,12 +1,9 @@
 """Published scores: whole, in [0, 1], with their source, in agreement with each other, protocols kept apart."""
 
-import re
-
 import pandas as pd
 import pytest
 
 from workbench import published
-from workbench.errors import UnknownNameError
 from workbench.plots.style import AGENTS
 from workbench.published import ENVIRONMENTS, SORL_PROTOCOL, MixedProtocolsError
 
@@ -14,7 +11,7 @@ ROUNDING = 0.005
 """Half a percent: as far as a printed score may be from the number it was rounded from."""
 
 
-@pytest.mark.parametrize("name", ["aggregates", "per_task", "frontier"])
+@pytest.mark.parametrize("name", ["aggregates", "per_task"])
 def test_scores_are_rates_with_source_and_protocol(name: str) -> None:
     table = getattr(published, name)()
     assert table["score"].between(0, 1).all()
@@ -58,35 +55,13 @@ def test_means_over_tasks_agree_with_the_aggregates_within_rounding() -> None:
     }
 
 
-def test_frontier_repeats_sorl_as_the_aggregates_have_it() -> None:
-    newer = published.of_protocol(published.frontier())
-    ours = newer.loc[newer["method"] == "SORL"].set_index("environment")["score"]
-    table = published.aggregates()
-    theirs = table.loc[table["method"] == "SORL"].set_index("environment")["score"]
-    pd.testing.assert_series_equal(ours, theirs, check_names=False)
-
-
 def test_mixed_protocols_are_refused_in_one_sentence() -> None:
-    frontier = published.frontier()
-    assert len(set(frontier["protocol"])) == 3
-    with pytest.raises(MixedProtocolsError, match=r"3 protocols cannot stand in one table.*of_protocol") as caught:
-        published.same_protocol(frontier)
+    known, other = published.aggregates(), published.per_task().assign(protocol="larger data")
+    assert published.same_protocol(known, published.per_task()) == SORL_PROTOCOL
+    with pytest.raises(MixedProtocolsError, match=r"2 protocols cannot stand in one table.*larger data") as caught:
+        published.same_protocol(known, other)
     assert "\n" not in str(caught.value)
-    one = published.of_protocol(frontier)
-    assert published.same_protocol(one, published.aggregates()) == SORL_PROTOCOL
-    other = published.of_protocol(frontier, "different: action chunks or larger data")
     with pytest.raises(MixedProtocolsError, match="2 protocols"):
-        published.same_protocol(one, other)
+        published.same_protocol(pd.concat([known, other]))
     with pytest.raises(MixedProtocolsError, match="no published scores"):
-        published.same_protocol(one.iloc[:0])
-
-
-def test_unknown_protocol_names_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean same protocol as SORL"):
-        published.of_protocol(published.frontier(), "same protocol as FQL")
-
-
-def test_arxiv_identifiers_keep_their_digits() -> None:
-    known = set(published.frontier()["arxiv"]) - {""}
-    assert "2507.07969" in known
-    assert all(re.fullmatch(r"\d{4}\.\d{5}", identifier) for identifier in known)
+        published.same_protocol(known.iloc[:0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.errors import WorkbenchError
 
 SORL_PROTOCOL = "same protocol as SORL"
 """Official data, 1M updates (IDQL 3M), last three checkpoints of 50 episodes averaged, five tasks, eight seeds."""
@@ -56,23 +56,6 @@ def per_task() -> pd.DataFrame:
     return _finish(table, ["environment", "task", "method", "score", "sd", "seeds", "kind", "protocol", "source"])
 
 
-def frontier() -> pd.DataFrame:
-    """Newer methods, with gaps: of several protocols, so take one of them with `of_protocol` before anything else.
-
-    Columns: method, arxiv (identifier, empty where unknown), protocol, environment, score (mean over five tasks, no
-    spread known), kind, source (`paper table`, `second-hand digest` and so on: how far to trust it).
-    """
-    table = _read("frontier").rename(columns={"success_percent": "score", "kind_of_source": "source"})
-    return _finish(table, ["method", "arxiv", "protocol", "environment", "score", "kind", "source"])
-
-
-def of_protocol(table: pd.DataFrame, protocol: str = SORL_PROTOCOL) -> pd.DataFrame:
-    """The rows of one protocol; raises `UnknownNameError` when there are none."""
-    if protocol not in set(table["protocol"]):
-        raise UnknownNameError("protocol", protocol, table["protocol"].unique())
-    return table.loc[table["protocol"] == protocol].reset_index(drop=True)
-
-
 def same_protocol(*tables: pd.DataFrame) -> str:
     """The one protocol of published rows that are to be shown together.
 
@@ -84,17 +67,15 @@ def same_protocol(*tables: pd.DataFrame) -> str:
     if not found:
         raise MixedProtocolsError("the table has no published scores: take them from workbench.published.")
     raise MixedProtocolsError(
-        f"published scores of {len(found)} protocols cannot stand in one table ({'; '.join(found)}): keep one of them "
-        "with published.of_protocol(table, protocol)."
+        f"published scores of {len(found)} protocols cannot stand in one table ({'; '.join(found)}): keep the rows "
+        "of one of them."
     )
 
 
 def _read(name: str) -> pd.DataFrame:
-    path = Path(__file__).with_name(f"{name}.csv")
-    return pd.read_csv(path, dtype={"arxiv": str}, keep_default_na=False)
+    return pd.read_csv(Path(__file__).with_name(f"{name}.csv"), keep_default_na=False)
 
 
 def _finish(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    rates = {name: table[name] / 100 for name in ("score", "sd") if name in table}
-    protocol = {} if "protocol" in table else {"protocol": SORL_PROTOCOL}
-    return table.assign(kind="published", **rates, **protocol).reindex(columns=columns)
+    rates = {name: table[name] / 100 for name in ("score", "sd")}
+    return table.assign(kind="published", protocol=SORL_PROTOCOL, **rates).reindex(columns=columns)

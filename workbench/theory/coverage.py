@@ -35,17 +35,6 @@ class Coverage:
         """Share of the samples in no mode, in [0, 1]; 0.01 for the mixture itself."""
         return float(self.share[-1])
 
-    @property
-    def total_variation(self) -> float:
-        r"""How much mass is in the wrong mode, or in none, in [0, 1].
-
-        $$\tfrac12 \sum_k |\hat w_k - w_k|$$
-
-        over modes and the outside. Biased upwards: a sample of the mixture itself gives about
-        $\sum_k \sqrt{w_k (1 - w_k) / 2 \pi n}$.
-        """
-        return float(0.5 * np.abs(self.share - self.expected).sum())
-
 
 def mode_coverage(mixture: Mixture, a: Float[np.ndarray, "row act"]) -> Coverage:
     r"""Count a sample's actions by the modes of the mixture it should follow.

@@ -79,10 +79,6 @@ class Mixture(eqx.Module):
         r"""$\log p_t(a_t) = \log \sum_k w_k\, \mathcal N(a_t;\, t\mu_k, S_k)$; standard normal at t = 0."""
         return logsumexp(self._log_joint(a_t, t))
 
-    def marginal_density(self, a_t: Action, t: Scalar) -> Scalar:
-        """$p_t(a_t)$; see `log_marginal_density`."""
-        return jnp.exp(self.log_marginal_density(a_t, t))
-
     def responsibilities(self, a_t: Action, t: Scalar) -> PerMode:
         """Probability that a_t is on its way to each mode; sums to 1."""
         return jax.nn.softmax(self._log_joint(a_t, t))
