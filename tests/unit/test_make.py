@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.experts import write_expert
 from workbench.data.catalogue import DATASETS, dataset_info
 from workbench.data.make import make_dataset, run, shards
 from workbench.data.make.episodes import SPLITS, collect_episode, episode_rng
@@ -21,8 +22,6 @@ from workbench.errors import DatasetError, UnknownNameError, WorkbenchError
 
 CUBE = "cube-single-play-v0"
 SMALL: dict[str, Any] = {"episodes": 6, "val_episodes": 2, "rows": 100}
-EXPERT = Path(__file__).parents[3] / "shared" / "experts" / "ant.npz"
-needs_expert = pytest.mark.skipif(not EXPERT.exists(), reason="needs the ant expert")
 
 
 def digests(target: Path) -> list[str]:
@@ -236,31 +235,22 @@ def test_ogbench_loads(name, tmp_path):
     check_loads(make_dataset(name, episodes=2, rows=30, workers=1, folder=tmp_path, progress=False), 2 * 29)
 
 
-@needs_expert
-def test_ogbench_loads_ant(tmp_path):
-    settings: dict[str, Any] = {
-        "episodes": 2,
-        "rows": 30,
-        "workers": 1,
-        "expert": EXPERT,
-        "folder": tmp_path,
-        "progress": False,
-    }
-    check_loads(make_dataset("antmaze-medium-explore-v0", **settings), 2 * 29)
+def test_ogbench_loads_ant_and_its_sidecar_names_the_expert(tmp_path):
+    expert = write_expert(tmp_path)
+    settings: dict[str, Any] = {"episodes": 2, "rows": 30, "workers": 1, "expert": expert, "progress": False}
+    target = make_dataset("antmaze-medium-explore-v0", **settings, folder=tmp_path / "set")
+    check_loads(target, 2 * 29)
+    record, sha256 = read_sidecar(target), file_record(expert)["sha256"]
+    assert record is not None
+    assert (record["request"]["expert_sha256"], record["detail"]) == (sha256, f"own expert (sha256 {sha256[:12]})")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=needs_expert if name.startswith("antmaze") else ())
-        for name, info in sorted(DATASETS.items())
-        if info.can_make
-    ],
-)
+@pytest.mark.parametrize("name", [name for name, info in sorted(DATASETS.items()) if info.can_make])
 def test_every_kind_can_be_made_and_loaded(name, tmp_path):
-    expert = EXPERT if name.startswith("antmaze") else None
-    target = make_dataset(name, episodes=2, rows=30, workers=1, expert=expert, folder=tmp_path, progress=False)
+    expert = write_expert(tmp_path) if name.startswith("antmaze") else None
+    folder = tmp_path / "set"
+    target = make_dataset(name, episodes=2, rows=30, workers=1, expert=expert, folder=folder, progress=False)
     check_loads(target, 2 * 29)
 
 

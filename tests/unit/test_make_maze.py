@@ -1,18 +1,16 @@
 """The maze recipes: cells, corridors, goals at a distance, and the walking policy."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.unit.experts import expert_arrays, write_expert
 from workbench.data.catalogue import dataset_info
 from workbench.data.make.episodes import collect_episode, episode_rng
 from workbench.data.make.expert import load_expert
-from workbench.data.make.maze import cells_at, free_cells, is_corridor
+from workbench.data.make.maze import MazeCollector, cells_at, free_cells, is_corridor
 from workbench.data.make.spec import open_collector
-
-EXPERT = Path(__file__).parents[3] / "shared" / "experts" / "ant.npz"
 
 
 def test_corridors_and_cells_at_a_distance():
@@ -36,22 +34,33 @@ def test_stitch_always_finds_a_goal_that_the_shortest_path_agrees_with(size):
         assert goals == [(int(i), int(j)) for i, j in np.argwhere(steps == 4)]
 
 
-@pytest.mark.skipif(not EXPERT.exists(), reason="needs the ant expert")
-def test_an_ant_episode_does_not_depend_on_those_before_it():
+def test_an_ant_episode_does_not_depend_on_those_before_it(tmp_path):
     info = dataset_info("antmaze-medium-stitch-v0")
-    used = open_collector(info, EXPERT)
+    used = open_collector(info, write_expert(tmp_path))
     first = collect_episode(used, episode_rng(0, "train", 0), 60)
+    other = collect_episode(used, episode_rng(0, "train", 1), 60)
     again = collect_episode(used, episode_rng(0, "train", 0), 60)
     assert all(np.array_equal(first[key], again[key]) for key in first)
+    assert not np.array_equal(first["qpos"], other["qpos"])
+    assert (first["observations"].shape, first["actions"].shape) == ((60, 29), (60, 8))
+
+
+def test_an_ant_acts_by_its_expert_and_a_little_noise(tmp_path):
+    collector = MazeCollector(dataset_info("antmaze-medium-navigate-v0"), write_expert(tmp_path))
+    steps = collector.steps(np.random.default_rng(0))
+    said: list[np.ndarray] = []
+    policy = collector._policy
+    collector._policy = lambda state, direction: said.append(policy(state, direction)) or said[-1]
+    actions = np.array([next(steps)[1] for _ in range(200)])
+    inner = (actions - said)[np.abs(said) < 0.4]
+    assert len(said) == 200
+    assert len(inner) > 400
+    assert (np.mean(inner), np.std(inner)) == (pytest.approx(0.0, abs=0.03), pytest.approx(0.2, rel=0.1))
 
 
 def test_the_expert_is_the_network_of_its_description(tmp_path):
-    rng = np.random.default_rng(0)
-    shapes = ((29, 6), (6, 6), (6, 8))
-    kernels, biases = [rng.normal(size=shape) for shape in shapes], [rng.normal(size=shape[1]) for shape in shapes]
-    named: dict[str, Any] = {f"kernel_{k}": kernel.astype(np.float32) for k, kernel in enumerate(kernels)}
-    named |= {f"bias_{k}": bias.astype(np.float32) for k, bias in enumerate(biases)}
-    np.savez(tmp_path / "e.npz", **named)
+    arrays, rng = expert_arrays(), np.random.default_rng(1)
+    kernels, biases = ([arrays[f"{name}_{k}"] for k in range(3)] for name in ("kernel", "bias"))
     state, direction = rng.normal(size=29), np.array([0.6, 0.8])
     import jax
 
@@ -59,4 +68,4 @@ def test_the_expert_is_the_network_of_its_description(tmp_path):
     for kernel, bias in zip(kernels[:2], biases[:2], strict=True):
         hidden = np.asarray(jax.nn.gelu(hidden @ kernel + bias, approximate=True))
     expected = np.tanh(hidden @ kernels[2] + biases[2])
-    np.testing.assert_allclose(load_expert(tmp_path / "e.npz")(state, direction), expected, atol=1e-5)
+    np.testing.assert_allclose(load_expert(write_expert(tmp_path))(state, direction), expected, atol=1e-5)

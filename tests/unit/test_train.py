@@ -78,8 +78,9 @@ def test_the_first_update_that_is_not_finite_is_named():
     state = init_seeds(AGENT, data.example(), (0,))
     state, _ = train_chunk(AGENT, data, LossWeights(), state, 3, 16)
     _, report = train_chunk(AGENT, data, LossWeights(fm=np.inf), state, 3, 16)
-    assert int(report.first_bad["loss_actor"][0]) == 4
-    assert int(report.first_bad["loss_critic"][0]) in (0, 5)
+    found = {name: int(report.first_bad[name][0]) for name in ("loss_actor", "loss_critic", "q_mean", "saturation")}
+    # The actor that update 4 breaks draws the critic's targets at 5, whose critic is asked at 6; shares stay finite.
+    assert found == {"loss_actor": 4, "loss_critic": 5, "q_mean": 6, "saturation": 0}
     step, terms = report.failure() or (0, ())
     assert step == 4
     assert "loss_actor" in terms
