@@ -1,7 +1,8 @@
-"""Reading npz files: what comes back, how fast, and one sentence for each way of being broken."""
+"""Reading npz files: what comes back, how fast beside numpy, and one sentence for each way of being broken."""
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -97,16 +98,19 @@ def test_pickled_objects_are_never_loaded(path: Path) -> None:
         read_npz(path)
 
 
-def test_speed_of_a_million_rows(tmp_path: Path) -> None:
+def test_a_million_rows_are_read_about_as_fast_as_by_numpy(tmp_path: Path) -> None:
     path = tmp_path / "large.npz"
     x = np.random.default_rng(0).standard_normal((1_000_000, 29), dtype=np.float32)
     np.savez(path, observations=x)
-    times = []
-    for _ in range(3):
+
+    def seconds(read: Callable[[], object]) -> float:
         start = time.perf_counter()
-        read_npz(path, ["observations"])
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1
+        read()
+        return time.perf_counter() - start
+
+    reads = (lambda: read_npz(path, ["observations"]), lambda: np.load(path)["observations"])
+    ours, numpys = np.array([[seconds(read) for read in reads] for _ in range(5)]).min(axis=0)
+    assert ours < 3 * numpys
 
 
 def test_the_sidecar_of_a_pair(path: Path) -> None:

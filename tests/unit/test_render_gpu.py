@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from workbench.render import gpu
+from workbench.render import backend, gpu
 from workbench.render.backend import graphics_environment
 from workbench.render.gpu import Choice, EglDevice, Gpu, alone_on, choose_device, cuda_gpu, match
 
@@ -86,8 +86,19 @@ def test_lists_of_gpus_are_read_and_missing_programs_are_none(monkeypatch, tmp_p
     assert gpu.list_egl_devices(timeout=0.2) == []
 
 
-def test_egl_devices_of_this_machine_are_listed_or_none():
-    assert all(isinstance(each, EglDevice) for each in gpu.list_egl_devices())
+def test_egl_devices_are_listed_without_visible_ones(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    told = '[{"cuda": 0, "uuid": "aa11", "pci": null}, {"cuda": null, "uuid": null, "pci": "0000:86:00.0"}]'
+    program = f"import os; assert 'CUDA_VISIBLE_DEVICES' not in os.environ; print('{told}')"
+    monkeypatch.setattr(gpu, "_LIST", (sys.executable, "-c", program))
+    assert gpu.list_egl_devices() == [EglDevice(0, "aa11", None), EglDevice(None, None, "0000:86:00.0")]
+    for broken in (f"print('{told}'); raise SystemExit(1)", "print('no EGL')"):
+        monkeypatch.setattr(gpu, "_LIST", (sys.executable, "-c", broken))
+        assert gpu.list_egl_devices() == []
+
+
+def test_where_egl_works_on_this_machine_it_has_devices():
+    assert gpu.list_egl_devices() or backend._failure("egl", timeout=60.0)
 
 
 def test_the_lock_is_one_a_gpu_and_open_to_every_user(monkeypatch, tmp_path):
