@@ -13,11 +13,12 @@
 # The data are transitions $(x, a, x')$ of play. A task is named later, as a reward: $r = -1$ in each step until the
 # cube is where the task wants it. The critic learns what an action is worth, on the data's own states:
 #
-# $$Q(x, a) \leftarrow r + \gamma\, m\, Q(x', a'), \qquad a' \sim \pi(\cdot \mid x')$$
+# $$Q(x, a) \leftarrow r + \gamma\, \mathrm{mask}\, \bar Q(x', a'), \qquad a' \sim \pi(\cdot \mid x')$$
 #
-# with $m = 0$ where the task is solved. The only actions it is asked about that are not in the data are $a'$. Hence the
-# policy must stay near the data, which is what flow matching and self-consistency are for; the Q loss is a small pull
-# away from it. To act, draw $N$ actions from the policy and take the best by $Q$:
+# with mask 0 where the task is solved, else 1, and $\bar Q$ the target network, a slow average of $Q$. The only actions
+# it is asked about that are not in the data are $a'$. Hence the policy must stay near the data, which is what flow
+# matching and self-consistency are for; the Q loss is a small pull away from it. To act, draw $N$ actions from the
+# policy and take the best by $Q$:
 #
 # $$a^\star = \arg\max_{a \in \{a^{(1)}, \dots, a^{(N)}\}} Q(x, a), \qquad a^{(i)} \sim \pi(\cdot \mid x)$$
 #
@@ -220,9 +221,9 @@ display(table[["m_inf", "n", "success", "low", "high", "return", "act_ms"]].roun
 # networks succeed in four of five when the critic chooses among four candidates of four steps each. So the answer to
 # the question: yes, a task that nobody had in mind can be learned from play, and most of it is in the critic.
 #
-# With one step the candidates are cruder, and choosing among them helps less. And with 16 candidates success falls: at
-# each state one of them is such that the critic, which was never told what follows from it, overrates it, and
-# $\arg\max$ finds just that one. Longer training on more data makes critics that stand more; notebook 05 looks closer.
+# With one step the candidates are cruder, and choosing among them helps less. And with 16 candidates success falls:
+# among many, the critic's ranking is poor. That is not because its values are inflated; notebook 05 measures them on
+# such a run.
 #
 # ## Watch it
 #
