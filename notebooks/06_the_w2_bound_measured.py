@@ -22,8 +22,14 @@
 #    most $\varepsilon_{SC}$. Every doubling adds that once, so a step of size $1/M$ has collected it
 #    $\log_2(M_{\mathrm{disc}}/M)$ times: why fewer steps may be worse, the formal content of sequential scaling.
 #
-# An error made early is then carried on by the later steps. If none of them stretches distances by more than
-# $e^{hL}$, with $L$ the steepest slope of $s$, summing up gives
+# Let $e_h$ be the error of velocity of a step of size $h$, and $L$ the steepest slope of $s$. By 1 and 2,
+# $e_{h_0} \le \varepsilon_{FM} + A h_0/2$. Of two steps of size $h$ the second starts where the first has missed, so
+#
+# $$e_{2h} \le (1 + hL/2)\, e_h + \varepsilon_{SC}.$$
+#
+# A doubling adds $\varepsilon_{SC}$ once and stretches what it inherits by at most $1 + hL/2 \le e^{hL/2}$; all
+# doublings up to $1/M$ stretch by at most $e^{L/2M}$, as the $h$ add up to less than $1/M$. Last, each of the $M$ steps
+# stretches the errors of those before it by at most $1 + hL \le e^{hL}$, which in the sum makes $(e^L - 1)/L$:
 #
 # $$W_2(\pi_M, \pi_B) \;\le\; \underbrace{\frac{e^L - 1}{L}\,e^{L/2M}}_{\text{prefactor}}\,\Big[\varepsilon_{FM} +
 #   \frac{A}{2 M_{\mathrm{disc}}} + \log_2\frac{M_{\mathrm{disc}}}{M}\;\varepsilon_{SC}\Big].$$
