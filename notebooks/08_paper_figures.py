@@ -109,8 +109,9 @@ display(pd.Series(kept | record["environment"]["versions"]).to_frame("test_time"
 # ## In your own paper
 #
 # A drawing function takes a table and returns a Matplotlib figure, so all of Matplotlib is yours. Say that a column of
-# your journal is 3.25 inches wide, that two panels fit, and that the caption will say what the title says. Type does
-# not shrink with the figure; it stays at 8 points, which is why a narrow figure should show less.
+# your journal is 3.25 inches wide, that two panels fit, and that the caption will say what the title says. Draw at the
+# width of the column: then nothing is scaled in print, and no type is under 6.5 points. Type does not shrink with the
+# figure, so a narrow one should show less.
 
 # %%
 table = read_table(OUT / "tables", "test_time")
@@ -124,7 +125,8 @@ print(f"{pdf.name}: {pdf.stat().st_size / 1000:.0f} kB")
 # %% [markdown]
 # **How to read it.** With one candidate four steps are no better than one: both imitate, and play seldom ends at the
 # goal. With four candidates the critic chooses, and then it matters that what it chooses from is good: four steps are
-# better. Beyond four the critic finds actions that it overrates. Rings are single training runs.
+# better. Beyond four success falls: among many candidates the critic's ranking is poor, though its values are not
+# inflated (`over_optimisation` above: $Q$ stays below the return). Rings are single training runs.
 #
 # ## From your own runs
 #
