@@ -25,8 +25,11 @@
 # - **Self-consistency** teaches each step to equal two steps of half its size, and so carries what the smallest step
 #   knows up to the largest:
 #   $L_{SC} = \lVert s(a_t, t, 2h) - \mathrm{stopgrad}\,\tfrac12[s(a_t, t, h) + s(a_{t+h}, t+h, h)]\rVert^2$.
-# - **The Q loss** pulls the policy's own actions $a_\pi$ towards value: $L_{QL} = -Q(x, a_\pi) / \mathrm{mean}|Q|$. Its
-#   gradient runs back through every step that made $a_\pi$; there are at most $M_{\mathrm{BTT}}$ of them.
+# - **The Q loss** pulls the policy's own actions $a_\pi$ towards value:
+#   $L_{QL} = -Q(x, a_\pi) / \mathrm{stopgrad}(\mathrm{mean}|Q|)$. Its gradient runs back through every step that made
+#   $a_\pi$; there are at most $M_{\mathrm{BTT}}$ of them.
+#
+# What stands in *stopgrad* is a constant to the gradient.
 #
 # A critic $Q$ learns beside it. After training, **sequential scaling** raises $M_{\mathrm{inf}}$, and **parallel
 # scaling** draws $N$ candidates and keeps $\arg\max_a Q(x, a)$.

@@ -13,7 +13,7 @@
 #
 # $$L_\pi = w_{ql}\,L_{QL} + w_{fm}\,L_{FM} + w_{sc}\,L_{SC}$$
 #
-# - $L_{QL} = -Q(x, a_\pi) / \mathrm{mean}|Q|$ asks: *is the action good?* It alone knows of reward.
+# - $L_{QL} = -Q(x, a_\pi) / \mathrm{stopgrad}(\mathrm{mean}|Q|)$ asks: *is the action good?* It alone knows of reward.
 # - $L_{FM}$ asks: *does the smallest step, 1/8, follow the data?* It alone looks at data.
 # - $L_{SC}$ asks: *does each step equal two of half its size?* It alone teaches steps larger than 1/8 anything about
 #   the data.
@@ -120,13 +120,14 @@ display(measured.rename(columns=columns).style.format("{:.3g}"))
 # **How to read it.** The distance is the energy distance to held-out data: 0 where actions are distributed as the data
 # are.
 #
-# - *Without the Q loss* the reward falls back to what the data earn, 0.14, and one step imitates as eight steps do. The
-#   other two never hear of reward.
-# - *Without flow matching* all is lost, and at once. The two losses that remain agree with each other about something
-#   that no longer has to do with data; nothing says where eight steps should end.
+# - *Without the Q loss*, which is missed first, the reward falls back within some hundred updates to about what the
+#   data earn, 0.14, and one step imitates as eight steps do. The other two never hear of reward.
+# - *Without flow matching* all is lost within some hundreds. Nothing says any more where eight steps should end; large
+#   steps learn from small ones that drift, all of them run away, and the error of self-consistency grows past all
+#   bounds.
 # - *Without self-consistency* eight steps imitate as well as ever: flow matching is enough for those. One step runs
-#   off to wherever $Q$ is large, for nothing ties it to the data any more. The reward may even rise. That is the
-#   danger: it is reward by a critic's guess, at a distance from all data.
+#   off to wherever $Q$ is large, for nothing ties it to the data any more. The reward even rises. That is the danger:
+#   it is reward by a critic's guess, at a distance from all data.
 #
 # And in `main` one step pays with some distance for reward. How much is what $w_{ql}$ and $w_{sc}$ settle between them.
 
@@ -161,7 +162,7 @@ print({name: round(tenth[name], 3) for name in columns})
 
 # %% [markdown]
 # **How to read it.** The self-consistency error lies between that of no weight and that of the whole. But the distance
-# of one step is hardly less than without any: against $w_{ql}$ a tenth of $w_{sc}$ loses. Weights that pull at the same
+# of one step is no less than without any: against $w_{ql}$ a tenth of $w_{sc}$ loses. Weights that pull at the same
 # step are to be judged against each other, not each against zero.
 #
 # ## Save it, repeat it
