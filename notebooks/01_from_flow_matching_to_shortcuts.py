@@ -71,8 +71,8 @@ DRAWS, PATHS = (200, 20) if SMOKE else (1000, 60)  # actions, and how many of th
 # Actions are points in the plane, in eight narrow clusters on a circle, and the observation is constant. We measure how
 # well a policy imitates them by the **Wasserstein distance** $W_2$ between its actions and held-out data: the least
 # root mean square distance by which the one cloud must be moved to become the other. It is in action units, and the
-# circle has a radius of 0.7. Two clouds of the same law do not coincide, so $W_2$ has a floor; and a policy that learns
-# nothing and acts on clipped noise is no further off than the second number.
+# circle has a radius of 0.7. Two clouds of the same distribution do not coincide, so $W_2$ has a floor, the first
+# number below. The second is that of a policy that has learned nothing and acts on clipped noise.
 
 # %%
 data, held_out = load_data(f"toy:{TOY}")
