@@ -149,8 +149,8 @@ display(promises.round(2))
 # **How to read it.** The left column can only rise, for a maximum over more is never less; here it rises by less than
 # a tenth. The right column rises to $N = 4$ and falls again. At $N = 4$ and 16 the return is *above* the promise: $Q$
 # was learned for the policy with one candidate, and best-of-$N$ plays better. So the critic's values are not inflated.
-# What fails is the order: out of fifty, the best of 16 is thought less than 0.1 better than one, and the largest of many
-# numbers so close says little about which action is best. Notebook 08's `over_optimisation` shows it for three runs.
+# What fails is the order: out of fifty, the best of 16 is thought less than 0.1 better than one, and the largest of
+# many numbers so close says little about which action is best. Notebook 08's `over_optimisation` shows three runs.
 #
 # ## What the money should buy
 #
