@@ -126,7 +126,8 @@ print(f"{pdf.name}: {pdf.stat().st_size / 1000:.0f} kB")
 # **How to read it.** With one candidate four steps are no better than one: both imitate, and play seldom ends at the
 # goal. With four candidates the critic chooses, and then it matters that what it chooses from is good: four steps are
 # better. Beyond four success falls: among many candidates the critic's ranking is poor, though its values are not
-# inflated (`over_optimisation` above: $Q$ stays below the return). Rings are single training runs.
+# inflated (`over_optimisation` above: from $N = 2$ on the mean $Q$ is below the mean return). Rings are single training
+# runs.
 #
 # ## From your own runs
 #
