@@ -210,7 +210,7 @@ def fence(actor, critic, row, *, key):
 
 # %% [markdown]
 # `terms` switches it on. With weight 0, as it begins, training is the one from above to the last bit. Then a branch
-# gets its fence. Guess: what becomes of the three clusters below the line, and of those at its ends?
+# gets its fence. Guess: what becomes of the three clusters below the line, and of the two on it?
 
 # %%
 fenced = Trainer(
@@ -238,14 +238,14 @@ measured = {}
 for branch in fenced.branches:
     fenced.select(branch)
     measured[branch] = fenced.measure() | {"below": float((fenced.cloud[0][:, 1] < -0.1).mean())}
-columns = {"below": "share below the line", "reward": "reward", "energy_m1": "distance, 1 step"}
+columns = {"below": "share with a_2 < −0.1", "reward": "reward", "energy_m1": "distance, 1 step"}
 display(pd.DataFrame(measured).T[list(columns)].rename(columns=columns).style.format("{:.2g}"))
 
 # %% [markdown]
-# **How to read it.** The fence empties the lower half for actions of one and two steps. Eight steps (the last cloud)
-# still go there: flow matching teaches those what is in the data, and no weight of ours reaches them. So the two now
-# disagree, and the self-consistency error says so. A term acts where it is written; whoever wants eight fenced steps
-# writes eight into it.
+# **How to read it.** The fence empties the lower half for actions of one and two steps, and leaves little of the
+# clusters on the line below it. Eight steps (the last cloud) still go there: flow matching teaches those what is in the
+# data, and no weight of ours reaches them. So the two now disagree, and the self-consistency error says so. A term acts
+# where it is written; whoever wants eight fenced steps writes eight into it.
 #
 # | do | expect |
 # |---|---|
