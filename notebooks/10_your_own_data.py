@@ -240,13 +240,14 @@ print("arrive:", {name: round(float(rate), 2) for name, rate in success.items()}
 # %% [markdown]
 # **How to read it.** Hardly an episode of the log was driven well, yet in one step the policy drives straight: it
 # stitches together what the log does in each place, judged by $Q$. That is what offline reinforcement learning adds to
-# imitation. Eight steps imitate: with $M_{\mathrm{BTT}} = 2$ the Q loss reaches samples of one and two steps only. Let
-# the critic choose among eight of those, and it finds the way in what imitates, too.
+# imitation. Eight steps imitate: with $M_{\mathrm{BTT}} = 2$ the Q loss reaches samples of one and two steps only. They
+# arrive less often than the log, for each of their actions is drawn anew, with no place to head for. Let the critic
+# choose among eight of those, and it finds the way in what imitates, too.
 #
 # | do | expect |
 # |---|---|
 # | leave out `masks` (`masks=None`) | a note; arriving no longer ends anything, so $Q$ at the goal keeps falling |
-# | `W_QL = 0` | imitation, in any number of steps: as bad as the log |
+# | `W_QL = 0` | imitation, in any number of steps: no better than the log |
 # | `EPISODES = 100` | held-out losses part from the training losses: too few data |
 # | `agent="iql"`, without settings and weights | another agent on the same data, and nothing else to change |
 #
