@@ -161,7 +161,7 @@ print(f"steepest slope L = {trained.worst_lipschitz:.1f}; largest |du/dt| A = {t
 numbers(trained, *terms, "prefactor_worst", "bound_worst").map("{:.3g}".format)
 
 # %% [markdown]
-# **How to read it.** The bracket is about 2, and the prefactor nearly ten million and more: true, and useless, for no
+# **How to read it.** The bracket is about 2, and the prefactor eight million and more: true, and useless, for no
 # two policies are further apart than the diagonal of the square of actions, 2.8. Its cause is $L$. To send neighbouring
 # noise to different clusters a good policy *must* be steep somewhere, and $e^L$ supposes that it is as steep
 # everywhere, and always in the direction of the error. Where is it steep, and where are the errors made?
@@ -191,8 +191,8 @@ numbers(trained, *ends, "bound_measured", "coupled", "w2", "w2_floor", "amplific
 # %% [markdown]
 # **How to read it.** What the prefactor should have been is 0.12 to 0.16. The bracket takes the largest error of all
 # times, and most of the time they are a fraction of it; and on the way to the end they are *not* amplified: the part of
-# flow matching, 0.12, is just the mean of its errors over time in the table above. The three parts together, 0.37 for
-# one step, bound 0.11. What is still lost is that errors in different directions cancel, and the sum takes them as if
+# flow matching, 0.12, is just the mean of its errors over time in the table above. The three parts together, 0.374 for
+# one step, bound 0.115. What is still lost is that errors in different directions cancel, and the sum takes them as if
 # they never did.
 #
 # ## Once there is a Q loss

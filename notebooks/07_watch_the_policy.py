@@ -50,8 +50,7 @@ from workbench.store.query import list_runs
 #
 # `RUNS` is where the run is: the folder that `WORKBENCH_RUNS` names (`make lab` names the repository's `runs/`), else
 # `runs/` here, or where there is none such `runs/` one folder up. With `WORKBENCH_SCALE=smoke` a tiny run is made in a
-# temporary folder instead, nothing is filmed, and what is shown means
-# nothing.
+# temporary folder instead, nothing is filmed, and what is shown means nothing.
 
 # %%
 cache = enable_compile_cache()
