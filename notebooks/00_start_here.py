@@ -56,7 +56,7 @@ from workbench.flow import euler
 from workbench.plots.learning import learning_curve
 from workbench.plots.samples import action_clouds
 from workbench.plots.show import show
-from workbench.train import init_seeds, train_chunk, validate
+from workbench.train import init_seeds, one_seed, train_chunk, validate
 from workbench.types import Budget
 
 cache = enable_compile_cache()
@@ -145,7 +145,7 @@ surface = np.asarray(jax.vmap(reward)(jnp.stack(jnp.meshgrid(ticks, ticks), axis
 
 @jax.jit
 def act(state, budget):
-    first = jax.tree.map(lambda leaf: leaf[0], state)  # a state holds one or more seeds
+    first = one_seed(state)  # a state holds one or more seeds
     return jax.vmap(lambda key: agent.act(first, data.x[0], budget, key=key).a)(keys)
 
 

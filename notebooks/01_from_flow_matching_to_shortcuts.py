@@ -47,7 +47,7 @@ from workbench.plots.flows import flow_paths
 from workbench.plots.samples import action_clouds
 from workbench.plots.show import show
 from workbench.theory import wasserstein_2
-from workbench.train import init_seeds, train_chunk
+from workbench.train import init_seeds, one_seed, train_chunk
 
 # %% [markdown]
 # ## Controls
@@ -165,7 +165,7 @@ def train(sc):
     state = init_seeds(agent, data.example(), seeds=(0,))
     for updates, lr in STAGES:
         state, _ = train_chunk(agent, data, replace(weights, sc=sc, lr=lr), state, updates, batch_size=128)
-    return jax.tree.map(lambda leaf: leaf[0], state.nets["actor"])  # the first and only seed
+    return one_seed(state.nets["actor"])  # the first and only one
 
 
 class Finest(eqx.Module):

@@ -46,7 +46,7 @@ from workbench.plots.samples import action_clouds
 from workbench.plots.self_consistency import self_consistency
 from workbench.plots.show import show
 from workbench.theory import self_consistency_grid, step_gap, straightness
-from workbench.train import init_seeds, train_chunk
+from workbench.train import init_seeds, one_seed, train_chunk
 
 # %% [markdown]
 # ## Controls
@@ -122,7 +122,7 @@ def gaps(s):
 
 # %%
 def actor(state):
-    return jax.tree.map(lambda leaf: leaf[0], state.nets["actor"])  # the first and only seed
+    return one_seed(state.nets["actor"])  # the first and only one
 
 
 def measured(state, weights):

@@ -61,7 +61,7 @@ from workbench.plots.bounds import w2_bound
 from workbench.plots.samples import action_clouds
 from workbench.plots.show import show
 from workbench.theory import measure
-from workbench.train import init_seeds, train_chunk
+from workbench.train import init_seeds, one_seed, train_chunk
 
 # %% [markdown]
 # ## Controls
@@ -102,7 +102,7 @@ weights = replace(sorl.weights, ql=0.0, sc=W_SC, lr=3e-3)
 
 # %%
 def actor(state):
-    return jax.tree.map(lambda leaf: leaf[0], state.nets["actor"])  # the first and only seed
+    return one_seed(state.nets["actor"])  # the first and only one
 
 
 def report(state):

@@ -33,7 +33,6 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import equinox as eqx
 import jax
 import numpy as np
 import pandas as pd
@@ -56,6 +55,7 @@ from workbench.live import Controls, LiveView, Trainer
 from workbench.plots.show import show
 from workbench.plots.style import paper_style
 from workbench.store.folder import RunFolder
+from workbench.train import one_seed
 from workbench.types import Budget
 
 cache = enable_compile_cache()
@@ -213,7 +213,7 @@ def policy(x, budget):
     return np.asarray(decide(x, keys, budget))
 
 
-trained = jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, state)  # the first and only seed
+trained = one_seed(state)  # the first and only one
 decide = jax.jit(jax.vmap(one_decision, in_axes=(0, 0, None)))
 budgets = {"1 step": (1, 1), "8 steps": (8, 1), "8 steps, best of 8": (8, 8)}
 played = {"the log": path}
