@@ -83,7 +83,7 @@ def deal_steps(batch: int, m_max: int) -> np.ndarray:
     """Step counts of the rows of a batch: {m_max, …, 4, 2, 1} in equal shares, largest first.
 
     Dealing has the same expectation as drawing m uniformly for each row, less variance, and static shapes. When the
-    levels do not divide the batch, shares differ by one row.
+    levels do not divide the batch, shares differ by one row, and a batch of fewer rows than levels has no small counts.
     """
     levels = [2**k for k in reversed(range(m_max.bit_length()))]
     return np.repeat(levels, [len(part) for part in np.array_split(np.arange(batch), len(levels))])

@@ -25,6 +25,14 @@ def only_one(lock: Path, doing: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def in_turn(lock: Path) -> Iterator[None]:
+    """Hold a lock file for a moment; another process that asks for it waits."""
+    with open(lock, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def is_full_disk(error: OSError) -> bool:
     """Whether the system refused a write for lack of space or quota."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -66,9 +66,9 @@ def q_loss(q: Scalar, scale: Scalar) -> Scalar:
     $$-Q(x, a_\pi) / \mathrm{stopgrad}(\mathrm{scale})$$
 
     Q loss of SORL, CAC and ReBRAC with scale = mean |Q| of the batch, which makes the weight independent of the
-    reward's unit.
+    reward's unit. Where every Q is 0, as before the first update, it is 0.
     """
-    return -q / jax.lax.stop_gradient(scale)
+    return -q / jnp.maximum(jax.lax.stop_gradient(scale), 1e-8)
 
 
 def aggregate(q: Float[Array, " ens"], pessimism: Scalar | float) -> Scalar:

@@ -11,10 +11,11 @@ from workbench.cli.video import Video
 from workbench.data.catalogue import DATASETS
 from workbench.data.dataset import Provenance
 from workbench.errors import DivergedError, UnknownNameError, WorkbenchError
-from workbench.evaluate.cell import Cell, grid, protocol_grid, tried_grid
+from workbench.evaluate.cell import Cell, grid, protocol_grid
 from workbench.evaluate.envs import episode_seed, make_env, make_lanes, physics, reset
 from workbench.evaluate.evaluation import Evaluation, evaluate, evaluate_policy
 from workbench.evaluate.policy import Choice, noise_keys
+from workbench.evaluate.pool import EnvPool
 from workbench.store.folder import RunFolder
 from workbench.store.spec import make_spec
 
@@ -208,13 +209,18 @@ def test_what_is_not_asked_for_is_as_the_agents_protocol_says() -> None:
     assert protocol_grid("ifql", "antsoccer-arena", n=(1,)) == (Cell(10, 1, "min"),)
     assert protocol_grid("sorl", "scene", m_inf=(1, 8), verifier="min") == (Cell(1, 1, "min"), Cell(8, 1, "min"))
     assert protocol_grid("bc", "scene", m_inf=(1, 8)) == (Cell(1, 1),), "BC takes one step whatever it is asked"
+    assert protocol_grid("sorl", "scene") == grid((1, 2, 4, 8), (1,)), "which of them the paper reports is unknown"
 
 
-def test_commands_try_every_step_count_of_the_protocol_unless_told_otherwise() -> None:
-    assert tried_grid("sorl", "scene") == grid((1, 2, 4, 8), (1,))
-    assert tried_grid("sorl", "scene", (3,), (8,), "min") == (Cell(3, 8, "min"),)
-    assert tried_grid("idql", "cube-single") == (Cell(5, 32, "min"),)
-    assert tried_grid("fql", "cube-single", (1, 8)) == (Cell(1, 1),), "M_inf changes nothing in FQL"
+def test_a_budget_that_is_asked_for_twice_is_played_once() -> None:
+    assert grid((1, 2, 1), (4, 4)) == (Cell(1, 4), Cell(2, 4))
+
+
+def test_budgets_and_workers_beyond_what_there_can_be_are_refused() -> None:
+    with pytest.raises(WorkbenchError, match=r"counts to 2\^31 - 1, not to 3,000,000,000"):
+        Cell(3_000_000_000, 1)
+    with pytest.raises(WorkbenchError, match="at least one worker to step environments, not -1"):
+        EnvPool(MAZE, 2, workers=-1)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,12 @@ def test_q_loss_by_hand_and_its_stopped_scale():
     np.testing.assert_allclose(gradient, -1 / 5)
 
 
+def test_q_loss_of_a_critic_that_is_zero_everywhere_is_zero():
+    value, slope = jax.value_and_grad(losses.q_loss)(jnp.zeros(()), jnp.zeros(()))
+    assert float(value) == 0.0
+    assert np.isfinite(slope)
+
+
 def test_td_by_hand():
     y = losses.td_target(jnp.asarray(-1.0), jnp.asarray(1.0), jnp.asarray(0.5), jnp.asarray(4.0))
     assert float(y) == 1.0

@@ -160,6 +160,32 @@ def test_runs_are_listed_and_filtered(tmp_path, spec, data):
         list_runs("sucess > 1", root=tmp_path)
 
 
+def test_a_film_of_one_episode_is_not_how_a_run_is_listed(tmp_path, spec):
+    folder = RunFolder.create(tmp_path, spec)
+    folder.add_evals(pd.concat([_evals([5], success=each % 2 == 0).assign(episode=each) for each in range(6)]))
+    folder.add_evals(_evals([5], success=True).assign(n=8))
+    (row,) = list_runs(root=tmp_path).to_dict("records")
+    assert (row["success"], row["n"], row["episodes"]) == (0.5, 1, 6)
+
+
+def test_episodes_that_two_processes_add_at_once_are_all_kept(tmp_path, spec):
+    """The second reads what the first has written, not what was there before."""
+    folder = RunFolder.create(tmp_path, spec)
+    context = get_context("spawn")
+    adding = [context.Process(target=_add, args=(folder.path, first)) for first in (0, 100)]
+    for process in adding:
+        process.start()
+    for process in adding:
+        process.join()
+    assert [process.exitcode for process in adding] == [0, 0]
+    assert sorted(folder.evals()["episode"]) == [*range(10), *range(100, 110)]
+
+
+def _add(path, first):
+    for episode in range(first, first + 10):
+        RunFolder(path).add_evals(_evals([5], success=True).assign(episode=episode))
+
+
 def test_a_run_is_listed_with_one_cell_of_one_verifier_and_timing(tmp_path, spec):
     folder = RunFolder.create(tmp_path, spec)
     assert list_runs("success is null and not coalesce(success > 0.5, false)", tmp_path)["hash"].tolist() == [spec.hash]

@@ -57,6 +57,15 @@ def test_axes_are_multiplied(tmp_path: Path) -> None:
     assert {job.cells for job in jobs} == {()}
 
 
+def test_sorl_is_played_at_every_step_count_since_nobody_says_which_is_its_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scored checkpoints are deleted once they are evaluated: what is not recorded then is lost."""
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
+    (sorl,) = jobs_of(tmp_path, f'agents = ["sorl"]\ntasks = ["{MAZE}"]\n')
+    assert sorl.cells == (Cell(1, 1), Cell(2, 1), Cell(4, 1), Cell(8, 1))
+
+
 def test_the_protocol_says_how_an_agent_is_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
     text = f'agents = ["idql", "bc", "sorl"]\ntasks = ["{MAZE}"]\n[agent.sorl.evaluation]\nm_inf = [4, 1]\nn = 2\n'

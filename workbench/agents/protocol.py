@@ -11,8 +11,8 @@ from workbench.errors import UnknownNameError
 class Protocol:
     """The inference budget of an agent (fields of a `Cell`), its updates, and the checkpoints whose mean is its score.
 
-    `sequential` is whether M_inf changes what it does. `tried` are the step counts that the command line evaluates
-    where none are given; without any it is `m_inf`. `note` says what the sources leave open.
+    `sequential` is whether M_inf changes what it does. `tried` are the step counts that are evaluated where
+    none are given; without any it is `m_inf`. `note` says what the sources leave open.
     """
 
     m_inf: int = 1

@@ -44,7 +44,7 @@ class Evaluate:
         enable_compile_cache()
         from workbench.cli.code import run_files
         from workbench.data.load import environment_of
-        from workbench.evaluate.cell import tried_grid
+        from workbench.evaluate.cell import protocol_grid
         from workbench.experiments import evaluate_run
         from workbench.plots.scaling import success_table
         from workbench.store.query import find_run
@@ -52,7 +52,7 @@ class Evaluate:
         run_files(self.code)
         folder = find_run(self.run_name)
         environment = environment_of(folder.spec.task)
-        cells = tried_grid(folder.spec.agent, environment, self.m_inf, self.n, self.verifier)
+        cells = protocol_grid(folder.spec.agent, environment, self.m_inf, self.n, self.verifier)
         _say_what_extrapolates(tuple(cell.m_inf for cell in cells), folder.spec.settings.get("m_disc"))
         evaluation = evaluate_run(
             folder,

@@ -52,8 +52,8 @@ class Train:
     """sorl, bc, iql, rebrac, idql, srpo, cac, fawac, fbrac, ifql, fql, or one that a file of --code registers."""
     preset: str = "paper"
     """paper or small; sorl also has official."""
-    steps: int = 1_000_000
-    """Updates."""
+    steps: int | None = None
+    """Updates; by default as many as the agent's protocol says: a million, or three for IDQL."""
     seeds: tuple[int, ...] = (0,)
     """Seeds, trained together as one program."""
     batch_size: int | None = None
@@ -87,9 +87,10 @@ class Train:
         from workbench.compile_cache import enable_compile_cache
 
         enable_compile_cache()
+        from workbench.agents.protocol import protocol
         from workbench.cli.code import run_files
         from workbench.data.catalogue import parse_task
-        from workbench.data.load import load_data
+        from workbench.data.load import environment_of, load_data
         from workbench.experiments import Schedule, evaluate_run, train_run
         from workbench.store.spec import make_spec
 
@@ -104,7 +105,7 @@ class Train:
             agent=self.agent,
             preset_name=self.preset,
             seeds=self.seeds,
-            steps=self.steps,
+            steps=protocol(self.agent, environment_of(self.task)).updates if self.steps is None else self.steps,
             settings=_assignments("set", self.set),
             weights=given | _assignments("own", self.own),
             batch_size=self.batch_size,
@@ -127,9 +128,9 @@ class Train:
     def _cells(self) -> "tuple[Cell, ...]":
         """Budgets of the evaluations on the way."""
         from workbench.data.load import environment_of
-        from workbench.evaluate.cell import tried_grid
+        from workbench.evaluate.cell import protocol_grid
 
-        return tried_grid(self.agent, environment_of(self.task), self.m_inf)
+        return protocol_grid(self.agent, environment_of(self.task), self.m_inf)
 
 
 def _assignments(flag: str, texts: tuple[str, ...]) -> dict[str, Any]:

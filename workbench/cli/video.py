@@ -44,7 +44,7 @@ class Video:
         from workbench.cli.code import run_files
         from workbench.data.load import environment_of
         from workbench.errors import NoGraphicsError
-        from workbench.evaluate.cell import tried_grid
+        from workbench.evaluate.cell import protocol_grid
         from workbench.evaluate.rollout import save_rollouts
         from workbench.experiments import evaluate_run
         from workbench.render.backend import NO_GRAPHICS, OFF, probe_backend
@@ -56,7 +56,7 @@ class Video:
         run_files(self.code)
         folder = find_run(self.run_name)
         out = self.out or folder.path / "video"
-        cells = tried_grid(folder.spec.agent, environment_of(folder.spec.task), self.m_inf, self.n)
+        cells = protocol_grid(folder.spec.agent, environment_of(folder.spec.task), self.m_inf, self.n)
         played = evaluate_run(folder, cells, episodes=self.episodes, record=self.episodes)
         rows = []
         for episode in range(self.episodes):

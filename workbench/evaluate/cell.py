@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Cell:
     """An inference budget: `m_inf` Euler steps, the best of `n` candidates by `verifier` ("mean" or "min").
 
-    Raises `WorkbenchError` for counts below 1, `UnknownNameError` for another verifier.
+    Raises `WorkbenchError` for counts below 1 or too large, `UnknownNameError` for another verifier.
     """
 
     m_inf: int
@@ -25,6 +25,8 @@ class Cell:
     def __post_init__(self) -> None:
         if self.m_inf < 1 or self.n < 1:
             raise WorkbenchError(f"an inference budget needs at least one step and one candidate, not {self}.")
+        if max(self.m_inf, self.n) >= 2**31:
+            raise WorkbenchError(f"an inference budget counts to 2^31 - 1, not to {max(self.m_inf, self.n):,}.")
         pessimism_of(self.verifier)
 
     def budget(self, n_max: int | None = None) -> "Budget":
@@ -38,31 +40,21 @@ class Cell:
 
 
 def grid(m_inf: tuple[int, ...], n: tuple[int, ...], verifier: str = "mean") -> tuple[Cell, ...]:
-    """Every combination of step counts and candidate counts."""
-    return tuple(Cell(m, k, verifier) for m in m_inf for k in n)
+    """Every combination of step counts and candidate counts, once each."""
+    return tuple(dict.fromkeys(Cell(m, k, verifier) for m in m_inf for k in n))
 
 
 def protocol_grid(
     agent: str,
     environment: str,
-    m_inf: tuple[int, ...] | None = None,
-    n: tuple[int, ...] | None = None,
+    m_inf: tuple[int, ...] = (),
+    n: tuple[int, ...] = (),
     verifier: str | None = None,
 ) -> tuple[Cell, ...]:
-    """The grid in which what is not given is as `agents.protocol` says; M_inf of agents that do not know it is 1.
+    """The grid in which what is not given is as `agents.protocol` says: M_inf is all that it tries.
 
-    Raises `UnknownNameError` for an agent without a protocol.
+    M_inf of agents that do not know it is 1. Raises `UnknownNameError` for an agent without a protocol.
     """
     own = protocol(agent, environment)
-    steps = (m_inf or (own.m_inf,)) if own.sequential else (1,)
+    steps = (m_inf or own.tried or (own.m_inf,)) if own.sequential else (1,)
     return grid(steps, n or (own.n,), verifier or own.verifier)
-
-
-def tried_grid(
-    agent: str, environment: str, m_inf: tuple[int, ...] = (), n: tuple[int, ...] = (), verifier: str | None = None
-) -> tuple[Cell, ...]:
-    """What the commands play: `protocol_grid` at every step count that the protocol tries, where none is given.
-
-    Raises `UnknownNameError` as `protocol_grid` does.
-    """
-    return protocol_grid(agent, environment, m_inf or protocol(agent, environment).tried, n, verifier)

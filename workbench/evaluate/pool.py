@@ -38,6 +38,8 @@ class EnvPool:
         success_timing: str = "post",
         episode_limit: int | None = None,
     ) -> None:
+        if workers is not None and workers < 1:
+            raise WorkbenchError(f"it takes at least one worker to step environments, not {workers}.")
         info, _ = parse_task(task)
         self.task, self.lanes = task, lanes
         context = get_context("spawn")

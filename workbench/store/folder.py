@@ -19,7 +19,7 @@ from jaxtyping import PyTree
 
 from workbench import __version__
 from workbench.errors import WorkbenchError
-from workbench.guards import full_disk_explained, only_one
+from workbench.guards import full_disk_explained, in_turn, only_one
 from workbench.paths import atomic_write, read_json, write_json
 from workbench.store.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from workbench.store.spec import RunSpec
@@ -119,10 +119,14 @@ class RunFolder:
         return judged.groupby(["step", "m_inf", "n", "verifier"]).size().to_dict() if len(judged) else {}
 
     def add_evals(self, rows: pd.DataFrame) -> None:
-        """Add evaluated episodes; those of the same step, seed, cell and number replace the former."""
-        old = self.evals()
-        table = pd.concat([old, rows], ignore_index=True) if len(old) else rows
-        self._write_evals(table.drop_duplicates(EVAL_KEY, keep="last").sort_values(EVAL_KEY, ignore_index=True))
+        """Add evaluated episodes; those of the same step, seed, cell and number replace the former.
+
+        Processes that add to the same run, such as its training and `workbench evaluate`, wait for each other.
+        """
+        with self._disk(), in_turn(self.path / ".evals.lock"):
+            old = self.evals()
+            table = pd.concat([old, rows], ignore_index=True) if len(old) else rows
+            self._write_evals(table.drop_duplicates(EVAL_KEY, keep="last").sort_values(EVAL_KEY, ignore_index=True))
 
     def _write_evals(self, table: pd.DataFrame) -> None:
         with self._disk(), atomic_write(self.evals_file) as file:

@@ -78,10 +78,13 @@ BEST = """
     )
     qualify row_number() over (
         partition by hash
-        order by eval_step desc, success_timing = 'post' desc, success desc, n, m_inf, verifier
+        order by eval_step desc, success_timing = 'post' desc, episodes desc, success desc, n, m_inf, verifier
     ) = 1
 """
-"""The best cell of every run; episodes of another verifier, or judged at another time, are another cell's."""
+"""The best cell of every run among those of most episodes, which a film of one episode is not.
+
+Episodes of another verifier, or judged at another time, are another cell's.
+"""
 
 
 def _best_cells(root: Path) -> pd.DataFrame:

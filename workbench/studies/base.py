@@ -13,7 +13,8 @@ from workbench.studies.campaign import TASK, Scale, run, spec_of
 def base_runs(smoke: bool = False) -> list[RunFolder]:
     """The finished runs of the small preset on the campaign's task, one a seed; a smoke test trains its own.
 
-    A run counts when its spec is the preset's, whatever its data. Raises `WorkbenchError` when there is none.
+    A run counts when its spec is the preset's. Raises `WorkbenchError` when there is none, and when they are of
+    different data.
     """
     scale = Scale.of(smoke)
     if smoke:
@@ -26,6 +27,9 @@ def base_runs(smoke: bool = False) -> list[RunFolder]:
             f"no finished run of SORL (small) on {TASK} with {scale.steps:,} updates in {runs_dir()}: "
             "`workbench study inference` trains them."
         )
+    if len({folder.spec.data.sha256 for folder in chosen.values()}) > 1:
+        names = ", ".join(f"{folder.path.name} ({folder.spec.data.detail})" for folder in chosen.values())
+        raise WorkbenchError(f"the runs of the study are of different data: {names}. Move those you do not mean away.")
     return [chosen[seeds] for seeds in sorted(chosen)]
 
 

@@ -168,11 +168,11 @@ def _scored(part: AgentPart, spec: RunSpec) -> tuple[int, ...]:
 
 
 def _cells(part: AgentPart, task: str) -> tuple[Cell, ...]:
-    """Budgets to evaluate, none for a task without environment; M_inf of agents that do not know it is 1."""
+    """Budgets to evaluate, none for a task without environment; what is not given is as the protocol says."""
     if not has_environment(task) or not part.evaluation.episodes:
         return ()
     given = part.evaluation
-    return protocol_grid(part.name, environment_of(task), given.m_inf, given.n, given.verifier)
+    return protocol_grid(part.name, environment_of(task), given.m_inf or (), given.n or (), given.verifier)
 
 
 def _packed(spec: RunSpec, pack: Any, known: dict, choose: Callable[[RunSpec], int]) -> Iterator[RunSpec]:
