@@ -1,6 +1,7 @@
 """Specs, checkpoints and run folders: round trips, damage, locks, and the DuckDB list."""
 
 import subprocess
+from multiprocessing import get_context
 
 import equinox as eqx
 import jax
