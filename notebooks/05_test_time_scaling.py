@@ -94,9 +94,10 @@ show(sequential_scaling(table))
 
 # %% [markdown]
 # **How to read it.** Follow one line to the right: the same policy, the same candidates, more steps. Bars are intervals
-# over episodes: two bars that overlap widely show no difference. With one candidate the factor is about 1: all step
-# counts imitate, and play seldom solves the task. Where there are four to choose from, their quality counts, and two or
-# four steps are better than one. From four to eight the line is flat. Training went no further than steps of 1/8.
+# over episodes: two bars that overlap widely show no difference. With one candidate they do: all step counts imitate,
+# and play seldom solves the task (three runs together: 6 % in one step, 4 % in eight). Where there are four to choose
+# from, their quality counts, and two or four steps are better than one. From four to eight the line is flat. Training
+# went no further than steps of 1/8.
 #
 # ## More candidates
 #
@@ -165,10 +166,10 @@ front = priced[stats.pareto_front(priced["mflop"].to_numpy(), priced["success"].
 display(front[["mflop", "m_inf", "n", "success", "low", "high"]].style.hide().format(precision=2))
 
 # %% [markdown]
-# **The answer: first candidates, up to four; then steps, up to four; then keep the rest.** In the run that this text
-# was written with, eight steps of one candidate cost about what one step of four candidates costs, and succeed in 12 %
-# of episodes against 38 %; four steps of four succeed in 84 %. And yes, money can buy too much: four steps of 16 cost
-# four times as much, and succeed in 38 %.
+# **The answer: first two to four candidates, then up to four steps, and never 16 candidates.** In the committed
+# quickstart (`figures/quickstart/scaling.csv`) no number of steps takes one candidate beyond 18 %. Four candidates
+# succeed in 28 % of episodes in one step, 70 % in two, 80 % in four, 78 % in eight. And yes, money can buy too much:
+# 16 candidates in four steps cost four times as much as four, and succeed in 24 %.
 #
 # Three runs with 150 episodes a budget (`figures/tables/test_time.csv`) agree: one candidate in eight steps 4 %; two
 # candidates in one step 44 %, in four 62 %; four candidates in four steps 73 %, in eight 76 %; eight candidates never
