@@ -158,16 +158,17 @@ display(scrubber)
 # %% [markdown]
 # | do | expect |
 # |---|---|
-# | go on from the moment of hope | $Q$ stays near 0, or falls, and the episode does not end |
+# | go on from the moment of hope | $Q$ falls, or stays near 0, and the episode does not end |
 # | the success of the largest budget, to where $Q$ rises | the gripper has the cube, or is about to take it |
 # | the steps before that | the candidates' $Q$ differ by hundredths, out of fifty; best-of-N acts on that |
 # | where the orange band is widest | the candidates differ by whole units, mostly while the cube is being lifted |
 # | the flow there | dimension 5 is the gripper: where on its way does it decide? |
 # | a failure of one candidate, at any step | most stay near *never*, $-1/(1-\gamma)$, from the first step to the last |
 #
-# In the run that this text was written with, `believed` is a lesson. The cube lies 5 cm from its goal; within 4 cm it
-# would be a success. For some seventy steps the critic says *done*, the arm hardly moves, as it should where all is
-# done, and time runs out. The goal has a sharp edge, and the network draws it softly.
+# In run 695410df49d6 of the committed tables, `believed` is a lesson. The arm brings the cube to the goal, and $Q$
+# climbs to −9, a promise of ten steps. It sets the cube down 4.4 cm from where it should lie; within 4 cm it would be a
+# success. Then it lifts the cube again, and $Q$ is back at *never*. The goal has a sharp edge, and the network draws it
+# softly.
 #
 # ## When does it know?
 #
@@ -219,8 +220,8 @@ show(figure)
 # %% [markdown]
 # **How to read it.** The critic does not foresee failure. It recognises success, late. For the first half of a good
 # episode its $Q$ is that of a bad one, close to *never*, and $P_t$ is about a coin's, or even less; when the cube is in
-# the gripper, $Q$ climbs within a few steps, and $P_t$ with it. There is no moment at which a failing episode falls: it
-# just never rises.
+# the gripper, $Q$ climbs within a few steps, and $P_t$ with it. Hardly a failing episode of this budget falls at some
+# moment: it just never rises.
 #
 # Why so gloomy at the start of an episode that will succeed? $Q$ was learned for the policy with *one* candidate, which
 # hardly ever succeeds here, while it is best-of-N that acts. The critic judges the player, not the team.
@@ -241,14 +242,14 @@ columns = {"steps to go": before, "median Q": np.round(value, 1), "promised step
 pd.DataFrame(columns)
 
 # %% [markdown]
-# **How to read it.** Far from the goal the promise is many times too long; in the last ten steps it is good. To act
-# well less is enough: best-of-N needs the *order* of candidates, now, and not the time.
+# **How to read it.** Far from the goal the promise is many times too long; at ten steps it is half too long, at five
+# about right. To act well less is enough: best-of-N needs the *order* of candidates, now, and not the time.
 #
 # ## Try: change a control, then choose *Run All*
 #
 # | change | expect |
 # |---|---|
-# | `N = (1, 16)` | fewer successes than with 4; no failure that the critic believes in, $Q$ stays on the floor |
+# | `N = (1, 16)` | fewer successes than with 4; in the failures of 16 candidates $Q$ stays on the floor |
 # | `M_INF = (1, 8)` | about as many successes as with 4 |
 # | `RUN`, another run | `workbench runs` lists yours |
 #
