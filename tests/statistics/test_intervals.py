@@ -120,6 +120,17 @@ def test_kind_says_what_the_interval_is():
     assert estimate(normal_scores(8, 4), how=how).kind == text
 
 
+@pytest.mark.parametrize("seeds", [2, 3, 4])
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_an_interval_that_can_only_be_the_range_is_called_so(seeds, tasks):
+    """Its ends are the means over tasks of the worst and the best seed, and it says so just then."""
+    scores = normal_scores(seeds, tasks)
+    found = estimate(scores, mean)
+    ends = (scores.min(axis=0).mean(), scores.max(axis=0).mean())
+    assert ("range of the" in found.kind) == ((found.low, found.high) == pytest.approx(ends))
+    assert ("range of the" in found.kind) == (seeds ** -(seeds * tasks) > 0.025)
+
+
 def test_both_ways_to_resample_agree():
     """Indices and counts are two forms of the same resample: N draws a task, each run as likely."""
     how, seeds, tasks = Bootstrap(resamples=20_000), 4, 2

@@ -16,7 +16,7 @@ def test_hand_made_profile():
     found = performance_profile(scores, np.array([-0.1, 0.0, 0.4, 0.5, 0.9, 1.0]))
     np.testing.assert_array_equal(found.value, [1.0, 0.75, 0.75, 0.25, 0.25, 0.0])
     assert found.n == 4
-    assert "over the 2 seeds of each task" in found.kind
+    assert found.kind == "range of the 2 seeds of each task"
 
 
 def test_profile_is_the_survival_function_of_pooled_runs():

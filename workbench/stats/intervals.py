@@ -35,11 +35,18 @@ class Bootstrap:
                 "use one or more resamples and a level between 0 and 1."
             )
 
-    def kind(self, *seeds: int) -> str:
-        """What an interval is, in words for a caption, from the number of runs a task of each agent in it."""
+    def kind(self, *seeds: int, tasks: int = 1) -> str:
+        r"""What an interval is, in words for a caption, from the number of runs a task of each agent in it.
+
+        All N seeds of each of M tasks are the worst one in a share $N^{-NM}$ of the resamples. Where that is more than
+        $(1-\ell)/2$ the interval of a mean ends at the worst and at the best seed, whatever the level: it is a range,
+        and named so. At 95 % these are two or three seeds of one task, and two seeds of two.
+        """
         if min(seeds) < 2:
             return NO_INTERVAL
         numbers = " and ".join(str(number) for number in dict.fromkeys(seeds))
+        if math.prod(number ** -(number * tasks) for number in seeds) > (1 - self.level) / 2:
+            return f"range of the {numbers} seeds{' of each task' if tasks > 1 else ''}"
         return (
             f"{100 * self.level:g} % percentile bootstrap over the {numbers} seeds of each task "
             f"({self.resamples} resamples, seed {self.seed})"
@@ -64,9 +71,9 @@ class Bootstrap:
         return np.asarray(ends[0]), np.asarray(ends[1])
 
     def estimate(self, value: float, samples: Float[np.ndarray, " batch"], n: int, *seeds: int) -> Estimate:
-        """A value with the interval of its resamples; `seeds` as in `kind`."""
+        """A value of `n` runs with the interval of its resamples; `seeds` as in `kind`."""
         low, high = self.interval(samples, min(seeds))
-        return Estimate(float(value), float(low), float(high), n, self.kind(*seeds))
+        return Estimate(float(value), float(low), float(high), n, self.kind(*seeds, tasks=n // sum(seeds)))
 
 
 DEFAULT = Bootstrap()

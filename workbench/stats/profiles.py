@@ -38,4 +38,4 @@ def performance_profile(
     counts = how.counts(seeds, tasks, rng=np.random.default_rng(how.seed))
     samples = counts.reshape(how.resamples, -1) @ above.astype(float) / scores.size
     low, high = how.interval(samples, seeds)
-    return Profile(tau, above.mean(0), low, high, scores.size, how.kind(seeds))
+    return Profile(tau, above.mean(0), low, high, scores.size, how.kind(seeds, tasks=tasks))

@@ -54,8 +54,8 @@ def own_scores(cells: pd.DataFrame, last: int = 3) -> pd.DataFrame:
     """Rows of the main table from runs of our own: one an environment, agent and protocol.
 
     Columns as `published.aggregates`: environment, method, score (mean over tasks and seeds), sd (over seeds, of the
-    mean over tasks; nan for one seed), seeds, kind (`ours`), protocol (preset, data, tasks, checkpoints, budget) and
-    source (hashes of the runs). Raises as `cell_scores` and `score_matrix` do.
+    mean over tasks; nan for one seed), seeds, kind (`ours`), protocol (preset, data, tasks, checkpoints, budget, weight of
+    the Q loss) and source (hashes of the runs). Raises as `cell_scores` and `score_matrix` do.
     """
     scores = cell_scores(cells, last)
     names = scores["task"].map(environment_and_task)
@@ -69,12 +69,13 @@ def _own_row(runs: pd.DataFrame) -> dict[str, object]:
     value = mean_and_sd(matrix.to_numpy())
     steps = "/".join(f"{int(step) / 1000:g}k" for step in first["steps"].split("/"))
     tasks = sorted(set(runs["number"]))
+    weight = f", w_QL {first['w_ql']:g}" if "w_ql" in runs and not np.isnan(first["w_ql"]) else ""
     facts = [
         f"preset {first['preset']}" if "preset" in runs else "",
         f"{first['data']} data" if "data" in runs else "",
         "all five tasks" if len(tasks) == 5 else f"only {', '.join(tasks)}",
         f"mean of checkpoints {steps}",
-        f"M_inf {first['m_inf']}, N {first['n']}" if {"m_inf", "n"} <= set(runs) else "",
+        f"M_inf {first['m_inf']}, N {first['n']}{weight}" if {"m_inf", "n"} <= set(runs) else "",
     ]
     return {
         "environment": first["environment"],

@@ -24,11 +24,11 @@ def actions(smoke: bool = False) -> dict[str, pd.DataFrame]:
     """Table `action_w2`: one row a run, budget and variant (see `theory.neighbours`); distances in action units.
 
     `w2` (policy against data), `floor` (data against data), `own` (policy against policy) and `blind` (actions drawn
-    from all data against those near by) are root mean squares over `n_observations` held-out observations of W2 between
-    samples of k/2. `excess` is what w2 has beyond the mean of floor and own, with an interval over observations;
-    `blind_excess` likewise. `saturation` is the share of components of the policy's actions at the limit,
-    `saturation_data` that of the data near by; `radius` is in standard deviations. Budgets: N = 1 for every M_inf, and
-    M_inf = 4 for every N.
+    from all data against nearby ones) are root mean squares over `n_observations` held-out observations of W2 between
+    samples of k/2. `excess` is the signed root of w2² less the mean of floor² and own² (`ActionDistance.excess`), with
+    an interval over observations; `blind_excess` likewise. `saturation` is the share of components of the policy's
+    actions at the limit, `saturation_data` that of nearby data; `radius` is in standard deviations. Budgets: N = 1 for
+    every M_inf, and M_inf = 4 for every N.
     """
     scale, folders = Scale.of(smoke), base_runs(smoke)
     data, held_out = _data(scale)

@@ -1,5 +1,6 @@
 """All eleven agents on one real task: equal updates, the same three seeds, each played as the sweep says."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,7 +24,7 @@ SWEEP = "cube_single_small"
 def agents(smoke: bool = False) -> dict[str, pd.DataFrame]:
     """What the sweep `cube_single_small` finds: it is done first, as far as it is not done yet.
 
-    - `agents`: a row a run, seed and scored checkpoint: episodes and successes.
+    - `agents`: a row a run, seed and scored checkpoint: episodes and successes; `w_ql` of the agents that have one.
     - `agents_time`: a row an agent: `update_ms`, measured anew, one agent after another and warm, on data of the task's
       shape, because the runs may have shared the machine; and `minutes`, what the run's updates take at that rate.
     """
@@ -52,7 +53,8 @@ def _small(sweep: SweepSpec, scale: Scale) -> SweepSpec:
 
 def _success(job: Job, record: RunRecord) -> pd.DataFrame:
     """What the sweep evaluates of a run, whatever else its folder holds."""
-    return asked_for(success_cells(record), job.scored, job.cells, job.evaluation.success_timing)
+    weight = {"w_ql": record.spec.weights.get("ql", math.nan)}
+    return asked_for(success_cells(record, weight), job.scored, job.cells, job.evaluation.success_timing)
 
 
 def _one_each(jobs: Sequence[Job]) -> list[RunSpec]:
