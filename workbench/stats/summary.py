@@ -54,8 +54,8 @@ def own_scores(cells: pd.DataFrame, last: int = 3) -> pd.DataFrame:
     """Rows of the main table from runs of our own: one an environment, agent and protocol.
 
     Columns as `published.aggregates`: environment, method, score (mean over tasks and seeds), sd (over seeds, of the
-    mean over tasks; nan for one seed), seeds, kind (`ours`), protocol (preset, data, tasks, checkpoints, budget, weight of
-    the Q loss) and source (hashes of the runs). Raises as `cell_scores` and `score_matrix` do.
+    mean over tasks; nan for one seed), seeds, kind (`ours`), protocol (preset, data, tasks, checkpoints, budget,
+    weight of the Q loss) and source (hashes of the runs). Raises as `cell_scores` and `score_matrix` do.
     """
     scores = cell_scores(cells, last)
     names = scores["task"].map(environment_and_task)
