@@ -55,7 +55,9 @@ GALLERY: dict[str, Entry] = {
         "compute:success_against_cost", ("test_time", "cost"), "success against latency, with the Pareto front"
     ),
     "learning_success": Entry("learning:learning_success", ("learning_success",), "success over updates, with CI"),
-    "learning": Entry("learning:learning_curve", ("learning",), "losses, values and gradients over updates"),
+    "learning": Entry(
+        "learning:learning", ("learning", "learning_success"), "losses, values and gradients over updates"
+    ),
     "main_table": Entry(
         "main_table:main_table",
         ("published:aggregates", "agents"),
@@ -82,7 +84,9 @@ GALLERY: dict[str, Entry] = {
     ),
     "action_w2": Entry("actions:action_w2", ("action_w2",), "W2 between policy and data near held-out observations"),
     "rollout_strips": Entry(
-        "strips:rollout_strips", ("strip_q", "strip_frames"), "one start under several budgets, with Q over time"
+        "strips:rollout_strips",
+        ("strip_q", "strip_frames", "test_time"),
+        "one start under several budgets, with Q over time",
     ),
     "agents_on_a_mixture": Entry(
         "agents:agents_on_a_mixture",

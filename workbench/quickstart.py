@@ -14,11 +14,11 @@ from workbench.evaluate.rollout import save_rollouts
 from workbench.experiments import Schedule, evaluate_missing, evaluate_run, train_run
 from workbench.paths import atomic_write, write_json
 from workbench.plots.learning import learning_curve
-from workbench.plots.scaling import scaling, success_table
+from workbench.plots.scaling import scaling, subject, success_table
 from workbench.plots.style import save_figure
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
-from workbench.store.spec import make_spec
+from workbench.store.spec import RunSpec, make_spec
 from workbench.studies.campaign import DATASET, TASK
 
 
@@ -97,14 +97,21 @@ def _step(name: str, seconds: dict[str, float], say: Callable[[str], object], wh
     seconds[name] = round(time.perf_counter() - start, 1)
 
 
+def draw(spec: RunSpec, table: pd.DataFrame, metrics: pd.DataFrame, out: Path) -> dict[str, Path]:
+    """Figures of a run of one seed, from the tables `scaling.csv` and `learning_curve.csv` that stand beside them."""
+    run = {"task": spec.task, "agent": spec.agent, "preset": spec.preset, "data": spec.data.kind, "step": spec.steps}
+    title = f"{subject(pd.DataFrame([run | {'w_ql': spec.weights['ql']}]))}, one seed"
+    curve = learning_curve(metrics, title.removesuffix(", one seed"), clip=spec.settings["clip"])
+    return {
+        "learning curve": save_figure(curve, out / "learning_curve")[-1],
+        "scaling": save_figure(scaling(table, title), out / "scaling")[-1],
+    }
+
+
 def _draw(summary: Summary, out: Path) -> dict[str, Path]:
     """Figures and the tables they are drawn from."""
     record = summary.record
-    title = f"SORL ({record.spec.preset}) on cube-single, task 2, after {record.spec.steps:,} updates"
-    files = {
-        "learning curve": save_figure(learning_curve(record.metrics, title), out / "learning_curve")[-1],
-        "scaling": save_figure(scaling(summary.table, title), out / "scaling")[-1],
-    }
+    files = draw(record.spec, summary.table, record.metrics, out)
     for name, table in (("scaling", summary.table), ("learning_curve", record.metrics)):
         with atomic_write(out / f"{name}.csv") as file:
             table.to_csv(file, index=False, float_format="%.6g")

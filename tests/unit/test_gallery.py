@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from workbench import gallery
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.gallery import DRAWN, MISSING, NO_DATA, STALE, Entry, check, draw
+from workbench.plots.style import SMALLEST, paper_style
 from workbench.studies.registry import STUDIES, maker_of, run_study
 from workbench.studies.table import provenance, read_table, write_table
 
@@ -116,6 +118,19 @@ def test_every_figure_is_drawn_from_tables_that_some_study_makes():
 def test_every_table_has_one_maker():
     tables = [table for study in STUDIES.values() for table in study.tables]
     assert len(tables) == len(set(tables))
+
+
+@pytest.mark.parametrize("name", gallery.GALLERY)
+def test_text_of_a_committed_figure_is_large_enough_and_on_the_page(name):
+    entry = gallery.GALLERY[name]
+    with paper_style():
+        figure = gallery._function(entry.draw)(*(gallery._read(ROOT / "figures", table) for table in entry.tables))
+        figure.draw_without_rendering()
+        needed, page = figure.get_tightbbox(), figure.bbox_inches
+    written = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+    assert min(float(text.get_fontsize()) for text in written) >= SMALLEST
+    assert page.x0 - 0.01 <= needed.x0 <= needed.x1 <= page.x1 + 0.01
+    assert page.y0 - 0.01 <= needed.y0 <= needed.y1 <= page.y1 + 0.01
 
 
 def test_the_committed_figures_are_up_to_date():

@@ -13,6 +13,7 @@ from workbench.errors import WorkbenchError
 from workbench.evaluate.envs import episode_seed, make_env, physics, reset
 from workbench.evaluate.rollout import Rollout
 from workbench.plots.maze import STYLES, maze_view
+from workbench.plots.scaling import budget
 from workbench.render.maze import in_maze, maze_tables, maze_walls
 
 TASK = "pointmaze-medium-navigate-singletask-task1-v0"
@@ -81,8 +82,8 @@ def test_every_path_is_drawn_by_its_outcome(tables):
         for lines in (each for each in axes.collections if isinstance(each, LineCollection)):
             colour = tuple(np.asarray(lines.get_colors())[0, :3]) if len(lines.get_segments()) else None
             drawn[axes.get_title().split(":")[0], colour] = len(lines.get_segments())
-    assert drawn[r"$M_{\mathrm{inf}} = 1$, $N = 1$", to_rgba(STYLES[False][0])[:3]] == 2
-    assert drawn[r"$M_{\mathrm{inf}} = 4$, $N = 1$", to_rgba(STYLES[True][0])[:3]] == 3
+    assert drawn[budget(1, 1), to_rgba(STYLES[False][0])[:3]] == 2
+    assert drawn[budget(4, 1), to_rgba(STYLES[True][0])[:3]] == 3
     assert "3 of 3 [44, 100] %" in figure.axes[1].get_title()
     assert any("Wilson" in text.get_text() for text in figure.legends[0].get_texts())
 

@@ -4,8 +4,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
-from workbench.plots.learning import learning_curve
+from workbench.plots.learning import even_reports, learning_curve
 from workbench.plots.scaling import scaling, success_table
 from workbench.plots.style import save_figure
 
@@ -67,11 +69,47 @@ def test_equal_figures_are_equal_files(tmp_path, evals, metrics, kind):
     assert dict(matplotlib.rcParams) == before
 
 
+def test_the_last_bit_of_a_layout_is_not_drawn(tmp_path):
+    files = []
+    for i, left in enumerate((0.1, 0.1 + 3e-17, 0.1 + 1e-12)):
+        figure = Figure(layout=PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=False))
+        figure.add_axes((left, 0.1, 0.8, 0.8)).plot([0, 1])
+        files.append([path.read_bytes() for path in save_figure(figure, tmp_path / str(i))])
+    assert files[0] == files[1] == files[2]
+
+
 def test_the_grid_shows_the_success_of_each_cell(evals):
     table = success_table(evals)
     grid = scaling(table).axes[2]
     shown = sorted(int(text.get_text()) for text in grid.texts)
     assert shown == sorted(round(100 * value) for value in table["success"])
+
+
+def test_the_grids_have_candidates_along_x(evals):
+    table = success_table(evals)
+    axes = scaling(table).axes[2]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "4"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["1", "2", "8"]
+    shown = np.asarray(axes.images[0].get_array(), float)
+    assert shown[2, 1] == pytest.approx(100 * table.query("m_inf == 8 and n == 4")["success"].iloc[0])
+
+
+def test_a_short_report_is_averaged_into_the_one_before(metrics):
+    short = metrics.query("step == 30").assign(step=22, q_mean=100.0)
+    merged = even_reports(pd.concat([metrics, short]).query("step < 30"))
+    assert merged["step"].tolist() == [10, 22, 10, 22]
+    np.testing.assert_allclose(merged.query("seed == 0")["q_mean"], [11.0, (10 * 21.0 + 2 * 100.0) / 12])
+
+
+def test_losses_of_any_agent_are_drawn_and_the_norm_it_clips_at():
+    rows = [{"step": step, "seed": 0, "loss_actor": 2.0, "grad_norm_actor": 1.0} for step in (1, 2)]
+    losses, norms = learning_curve(pd.DataFrame(rows)).axes
+    assert losses.get_legend_handles_labels()[1] == ["actor", "held out"]
+    assert norms.get_legend_handles_labels()[1] == ["actor"]
+    value = pd.DataFrame(rows).assign(loss_value=1.0, loss_ql=-1.0, q_mean=0.0, q_min=-1.0, q_max=1.0)
+    losses, _, norms = learning_curve(value, clip=5.0).axes
+    assert losses.get_legend_handles_labels()[1] == ["actor", "value", "held out"]
+    assert norms.get_legend_handles_labels()[1] == ["actor", "clipped above"]
 
 
 def test_a_line_is_the_mean_of_the_seeds(metrics):

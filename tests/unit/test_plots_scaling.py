@@ -5,15 +5,16 @@ import pandas as pd
 import pytest
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from workbench.agents.sorl import SORL
 from workbench.cost import decision_cost
 from workbench.plots.budgets import compute_grid, parallel_scaling, sequential_scaling
 from workbench.plots.compute import success_against_cost, training_inference
 from workbench.plots.runtime import run_time
-from workbench.plots.scaling import interval_note, pooled, subject, with_cost
+from workbench.plots.scaling import SYMBOLS, interval_note, pooled, subject, with_cost
 from workbench.plots.sensitivity import weight_sensitivity
-from workbench.plots.style import save_figure
+from workbench.plots.style import paper_style, save_figure
 from workbench.stats import ScoresError, wilson
 from workbench.stats.pareto import pareto_front
 from workbench.studies.runtime import runtime
@@ -113,6 +114,7 @@ def test_pooled_rates_are_of_all_episodes(cells):
     assert row["success"] == pytest.approx((20 + 21) / 100)
     assert (row["low"], row["high"]) == wilson(41, 100)
     assert (row["episodes"], row["seeds"]) == (100, 2)
+    assert (row["seed_low"], row["seed_high"]) == (20 / 50, 21 / 50)
     assert len(table) == len(M_INF) * len(N)
 
 
@@ -129,11 +131,17 @@ def test_two_runs_of_one_seed_are_not_pooled(cells):
 
 
 def test_words_of_a_title(cells):
-    assert subject(cells) == "SORL (small) on regenerated cube-single-play, task 2, after 20,000 updates"
-    assert "100 episodes pooled over 2 seeds (these, not new ones); rings" in interval_note(pooled(cells))
-    assert interval_note(pooled(runs((0,)))).endswith("50 episodes of one seed.")
+    where = "on regenerated cube-single-play, task 2, after 20,000 updates"
+    assert subject(cells) == f"SORL (small, {SYMBOLS['w_ql']} = 1) {where}"
+    assert subject(vary_weights()) == f"SORL (small) {where}"
+    assert interval_note(pooled(cells)).endswith(
+        "100 episodes, episode noise only; the 2 training seeds differ (rings)."
+    )
+    assert interval_note(pooled(runs((0,)))).endswith("50 episodes, episode noise only (one seed).")
     uneven = pooled(pd.concat([cells, runs((2,), budgets=[(1, 1)])]))
-    assert "100 to 150 episodes pooled over 2 to 3 seeds" in interval_note(uneven)
+    assert "100 to 150 episodes, episode noise only; the 2 to 3 training seeds" in interval_note(uneven)
+    apart = cells.assign(successes=40 * cells["seed"])
+    assert "differ by more (rings)" in interval_note(pooled(apart))
 
 
 @pytest.mark.parametrize(
@@ -158,21 +166,25 @@ def test_grid_writes_each_cell_with_its_interval(cells, cost):
     written = [text.get_text() for text in figure.axes[0].texts]
     for row in pooled(cells).to_dict("records"):
         assert f"{100 * row['success']:.0f}" in written
-        assert f"[{100 * row['low']:.0f}, {100 * row['high']:.0f}]" in written
+        interval = f"[{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+        assert f"{interval}\n{100 * row['seed_low']:.0f} to {100 * row['seed_high']:.0f}" in written
 
 
 def test_lines_of_the_grid_are_of_equal_cost(cells, cost):
     """Wherever such a line crosses the middle of a row, M_inf and N there cost the power of two it is labelled with."""
     axes = compute_grid(cells, cost).axes[0]
-    labels = [text.get_text() for text in axes.texts if text.get_position()[1] > len(M_INF) - 0.5]
+    labels = [text for text in axes.texts if text.get_text().endswith(" MFLOP")]
     assert len(axes.lines) == len(labels) >= 3
     for line, label in zip(axes.lines, labels, strict=True):
         u, v = (np.asarray(each, float) for each in line.get_data())
+        across, up = label.get_position()
+        assert up % 1 == 0.5, "between two rows of cells"
+        assert across == pytest.approx(np.interp(up, v, u))
         for place, m_inf in enumerate(M_INF):
             n = 2 ** np.interp(np.interp(place, v, u), range(len(N)), np.log2(N), left=np.nan, right=np.nan)
             if 1 < n < 16:
                 one = decision_cost(AGENT, 28, 5, m_inf=m_inf, n=1).gflop * 1e3
-                assert n * one == pytest.approx(float(label), rel=0.02)
+                assert n * one == pytest.approx(float(label.get_text().split()[0]), rel=0.02)
 
 
 def test_front_of_the_figure_is_the_pareto_front(cells, cost):
@@ -186,9 +198,10 @@ def test_front_of_the_figure_is_the_pareto_front(cells, cost):
 
 def test_labels_of_the_front_do_not_overlap(cells, cost):
     figure = success_against_cost(cells, cost)
-    figure.draw_without_rendering()
+    with paper_style():
+        figure.draw_without_rendering()
     for axes in figure.axes:
-        boxes = [text.get_window_extent() for text in axes.texts]
+        boxes = [Text.get_window_extent(text) for text in axes.texts]
         assert not [1 for i, one in enumerate(boxes) for other in boxes[:i] if one.overlaps(other)]
         assert all(axes.bbox.contains(box.x0, box.y0) for box in boxes)
 
@@ -222,6 +235,14 @@ def test_every_weight_is_varied_alone_about_one_centre():
             at, height = drawn(figure, panel, line)
             np.testing.assert_allclose(at[1:] / at[:-1], 10)
             np.testing.assert_allclose(height, 100 * success)
+
+
+def test_a_diverged_run_has_its_tick_and_its_cross():
+    cells = vary_weights().query("w_fm != 1.0")
+    lost = pd.DataFrame([{"hash": "x", "w_ql": 1.0, "w_fm": 1.0, "w_sc": 10.0, "seed": 0, "step": 12_000}])
+    axes = weight_sensitivity(cells, lost).axes[1]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.1", "1", "10"]
+    assert [text.get_text() for text in axes.texts] == ["diverged\nafter 12k"]
 
 
 def test_weights_without_a_centre_are_refused():

@@ -5,10 +5,18 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from workbench.plots.scaling import subject
 from workbench.plots.strips import rollout_strips
 from workbench.plots.style import save_figure
+from workbench.stats import ScoresError
 
 MOMENTS, HEIGHT, WIDTH = 4, 6, 8
+CELLS = pd.DataFrame(
+    [
+        {"hash": hash, "task": "some-task", "agent": "sorl", "preset": preset, "data": "own", "w_ql": 2.0, "step": 3000}
+        for hash, preset in (("xyz", "paper"), ("abc", "small"))
+    ]
+)
 
 
 def table(differing: int = 2) -> pd.DataFrame:
@@ -34,7 +42,7 @@ def picture() -> np.ndarray:
 @pytest.fixture(scope="module")
 def figure() -> Figure:
     """The figure of the table."""
-    return rollout_strips(table(), picture())
+    return rollout_strips(table(), picture(), CELLS)
 
 
 def test_frames_stand_in_order_with_their_steps(figure):
@@ -62,11 +70,19 @@ def test_cursors_stand_under_their_frames(figure):
 
 @pytest.mark.parametrize(("differing", "says"), [(2, "2 of 10 are so"), (0, "at none does")])
 def test_the_figure_says_how_its_start_was_chosen(differing, says):
-    texts = [text.get_text() for text in rollout_strips(table(differing), picture()).texts]
+    texts = [text.get_text() for text in rollout_strips(table(differing), picture(), CELLS).texts]
     assert any(says in text and "Start 4 of 10" in text for text in texts)
 
 
+def test_the_title_says_what_was_trained(figure):
+    title = figure.texts[-2].get_text()
+    assert title == f"{subject(CELLS.iloc[1:])}; seed 0"
+    assert "SORL (small, " in title
+    with pytest.raises(ScoresError, match="run abc is not among the evaluated runs"):
+        rollout_strips(table(), picture(), CELLS.iloc[:1])
+
+
 def test_equal_figures_are_equal_files(tmp_path):
-    first = [path.read_bytes() for path in save_figure(rollout_strips(table(), picture()), tmp_path / "a")]
-    again = [path.read_bytes() for path in save_figure(rollout_strips(table(), picture()), tmp_path / "b")]
+    first = [path.read_bytes() for path in save_figure(rollout_strips(table(), picture(), CELLS), tmp_path / "a")]
+    again = [path.read_bytes() for path in save_figure(rollout_strips(table(), picture(), CELLS), tmp_path / "b")]
     assert first == again

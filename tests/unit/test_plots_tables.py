@@ -16,6 +16,7 @@ from workbench.errors import UnknownNameError
 from workbench.plots.learning import learning_curve, learning_success
 from workbench.plots.main_table import main_table, main_table_text, table_rows
 from workbench.plots.profiles import performance_profiles, published_matrices, published_profiles, run_matrices
+from workbench.plots.scaling import M_INF, N
 from workbench.plots.style import paper_style, save_figure
 from workbench.published import MixedProtocolsError
 from workbench.stats.estimate import ScoresError
@@ -117,7 +118,7 @@ def test_last_three_checkpoints_are_averaged_and_named() -> None:
     text = words(learning_success(evaluated()))
     assert "SORL: 60.0 [55.0, 65.0] %" in text
     assert "mean of the last 3" in text
-    assert "1 task, 3 seeds, 20 episodes a point; band: 95 % percentile bootstrap over the 3 seeds" in text
+    assert "1 task, 3 seeds, 20 episodes a point; band: range of the 3 seeds" in text
 
 
 def test_one_seed_has_no_interval_and_says_so() -> None:
@@ -144,6 +145,7 @@ def test_bands_of_losses_say_what_they_are() -> None:
     assert "mean of 2 seeds, coloured bands: lowest and highest seed" in words(learning_curve(pd.DataFrame(rows)))
     alone = pd.DataFrame(rows).query("seed == 0")
     assert "bands" not in words(learning_curve(alone))
+    assert "one seed" in words(learning_curve(alone))
 
 
 def test_bold_is_within_95_percent_of_the_best_of_its_row() -> None:
@@ -180,8 +182,12 @@ def test_text_has_every_number_and_keeps_ours_apart() -> None:
     assert set(text) == {"tex", "md", "csv"}
     assert r"\textbf{97} {\tiny $\pm 1$}" in text["tex"]
     assert text["tex"].count(r"\begin{tabular}") == text["tex"].count(r"\bottomrule") == 2
-    body = [line for line in text["tex"].splitlines() if line.endswith(r"\\") and "play" in line]
-    assert {line.count("&") for line in body} == {11, 4}
+    assert text["tex"].count(r"\begin{table*}") == text["tex"].count(r"\label{tab:") == 2
+    body = [line for line in text["tex"].splitlines() if line.endswith(r"\\") and line.startswith("cube-single")]
+    assert [line.count("&") for line in body] == [11, 6]
+    assert body[1] == r"cube-single & SORL & 4 & 1 &  & 3 & 60 {\tiny $\pm 5$} \\"
+    assert text["tex"].count("regenerated data; only task 2") == 1
+    assert "arXiv 2505.22866" in text["tex"]
     before, after = text["md"].split("Ours")
     assert "| **95** ± 2 |" in before
     assert "60 ± 5" not in before
@@ -198,8 +204,10 @@ def test_marks_are_where_the_scores_are() -> None:
     assert panel.containers[10][0].get_markerfacecolor() == "white"
     assert panel.containers[11][0].get_markerfacecolor() != "white"
     text = words(figure)
-    assert "hollow: published (FQL paper (arXiv 2502.02538) Table 2; SORL summary), 8 seeds" in text
-    assert "filled: ours, preset small; regenerated data" in text
+    assert "Hollow: published means over five tasks, 8 seeds" in text
+    assert "(FQL paper (arXiv 2502.02538) Table 2; summary of the SORL paper (arXiv 2505.22866))" in text
+    assert "Filled: ours, preset small; regenerated data; only task 2" in text
+    assert f"({M_INF}, {N}) of ours: SORL (4, 1)" in text
 
 
 def test_one_seed_of_ours_has_no_bar() -> None:
@@ -228,6 +236,7 @@ def test_profile_is_the_share_of_tasks_above_each_score() -> None:
     for tau in (0, 29, 50, 96):
         assert heights[tau] == pytest.approx(100 * (np.round(100 * scores) > tau).mean())
     assert not figure.axes[0].collections
+    assert all(line.get_markerfacecolor() == "white" for line in figure.axes[0].lines)
 
 
 def test_published_profile_says_why_it_has_no_intervals() -> None:
@@ -244,13 +253,24 @@ def test_share_of_tasks_won_is_counted_with_ties_as_halves() -> None:
 
 
 def test_profiles_of_runs_have_bands_and_a_reference() -> None:
-    figure = performance_profiles(runs({"sorl": 0.8, "fql": 0.75, "bc": 0.3}))
+    figure = performance_profiles(runs({"sorl": 0.8, "fql": 0.75, "bc": 0.3}, seeds=5))
     assert len(figure.axes[0].collections) == 3
-    assert "4 tasks, 3 seeds of each; bands, bars: 95 % percentile bootstrap over the 3 seeds" in words(figure)
+    assert "4 tasks, 5 seeds of each; bands, bars: 95 % percentile bootstrap over the 5 seeds" in words(figure)
     assert marks(figure.axes[1])[0] == 100
     assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == ["BC", "FQL"]
     with pytest.raises(UnknownNameError, match="known: BC, SORL"):
         performance_profiles(runs({"sorl": 0.8, "bc": 0.3}), reference="sorel")
+
+
+def test_few_seeds_have_marks_at_each_score_and_no_band() -> None:
+    table = runs({"sorl": 0.8, "bc": 0.3}, tasks=1)
+    figure = performance_profiles(table)
+    assert not figure.axes[0].collections
+    assert "1 task, 3 seeds of each; bars: 95 % percentile bootstrap" in words(figure)
+    for line, agent in zip(figure.axes[0].lines, ("bc", "sorl"), strict=True):
+        scores = table.loc[table["agent"] == agent, "score"].to_numpy(float)
+        marked = np.asarray(line.get_xdata(), float)[np.asarray(line.get_markevery())]
+        np.testing.assert_allclose(marked, np.unique(np.ceil(100 * scores) - 1))
 
 
 def test_agents_scored_on_other_tasks_are_not_compared() -> None:

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 
 from workbench.plots.bounds import TERMS, w2_bound
 from workbench.plots.flows import PIECES, flow_paths
+from workbench.plots.scaling import SYMBOLS
 from workbench.plots.self_consistency import self_consistency
 from workbench.plots.style import paper_style, save_figure
 
@@ -116,8 +117,8 @@ def test_bars_stack_the_terms_of_the_last_update_up_to_the_measured_bound(bound)
 
 def test_the_bound_names_its_weight_of_q_and_its_draws(bound):
     title = w2_bound(bound).get_suptitle()
-    assert "ql" in title
-    assert "2,000 draws" in title
+    assert f"{SYMBOLS['w_ql']} = 0" in title
+    assert "two samples of 2,000 of the data" in title
     assert "3 seeds" in title
 
 

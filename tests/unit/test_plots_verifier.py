@@ -102,6 +102,15 @@ def test_a_range_of_few_episodes_is_left_out():
     assert binned(steps.iloc[:3], np.array([-50.0, 0.0])).empty
 
 
+def test_ranges_that_are_not_neighbours_are_not_joined(steps, verifier):
+    steps["q"] = np.where((steps["q"] > -30) & (steps["q"] < -20), -45.0, steps["q"])
+    for axes in calibration(steps, verifier).axes:
+        bars: Any = axes.containers[0]
+        colour = bars.lines[0].get_color()
+        joined = [heights(line) for line in axes.lines if line.get_color() == colour and line.get_linestyle() != "None"]
+        assert len(joined) == 2
+
+
 def test_calibration_shows_fewest_some_and_most_candidates(steps, verifier):
     figure = calibration(steps, verifier)
     assert [axes.get_title()[:7] for axes in figure.axes] == ["$N = 1$", "$N = 4$", "$N = 8$"]
@@ -128,10 +137,10 @@ def test_lines_are_means_over_seeds_and_marks_are_seeds(verifier):
 
 def test_notes_say_what_the_intervals_are(verifier, actions):
     note = over_optimisation(verifier).get_suptitle()
-    assert "95 % Wilson interval of 150 episodes pooled over 3 seeds" in note
+    assert "95 % Wilson interval of 150 episodes, episode noise only; the 3 training seeds" in note
     assert "95 % bootstrap over a seed's 50 episodes" in note
     note = action_w2(actions).get_suptitle()
-    assert "Samples of 16 actions near each of 200 held-out observations" in note
+    assert "means over 200 held-out observations; samples of 16 actions of data near each" in note
     assert "would score 0.90" in note
     assert "leaves the data on purpose" in note
     assert "on purpose" not in action_w2(actions.assign(w_ql=0.0)).get_suptitle()

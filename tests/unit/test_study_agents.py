@@ -6,6 +6,7 @@ import pytest
 
 from workbench.agents.presets import PRESETS
 from workbench.plots.agents import agents_on_a_mixture
+from workbench.plots.scaling import M_INF, N
 from workbench.studies import agents_mixture as study
 from workbench.studies.registry import STUDIES
 
@@ -43,5 +44,6 @@ def test_the_data_score_what_the_mixture_says(tables):
 def test_a_panel_an_agent_and_sorl_in_the_steps_that_its_q_loss_reaches(tables):
     figure = agents_on_a_mixture(*(tables[name] for name in STUDIES["agents_mixture"].tables))
     titles = [axes.get_title().split("\n")[0] for axes in figure.axes if axes.axison]
-    assert titles == ["data", "BC", "SORL, $M$ = 2"]
+    assert titles == ["data", "BC", "SORL (2, 1)"]
+    assert f"({M_INF}, {N}; if not 1, 1)" in figure.get_suptitle()
     assert "means [ranges] of 2 seeds" in figure.get_suptitle()

@@ -6,7 +6,8 @@ import pytest
 from matplotlib.lines import Line2D
 
 from workbench import published
-from workbench.plots.comparison import agent_profiles, agents_compared
+from workbench.plots.comparison import CHOSEN, agent_profiles, agents_compared, own_budget
+from workbench.plots.scaling import SYMBOLS, budget
 from workbench.stats.estimate import ScoresError
 from workbench.store.folder import RunFolder
 from workbench.studies import comparison
@@ -44,6 +45,8 @@ def test_the_sweep_is_done_once_and_read_into_its_tables(tables):
     )
     assert set(cells["episodes"]) == {SMOKE.episodes}
     assert times["agent"].tolist() == ["sorl", "bc"]
+    assert set(cells.loc[cells["agent"] == "sorl", "w_ql"]) == {10.0}
+    assert cells.loc[cells["agent"] == "bc", "w_ql"].isna().to_numpy().all()
     np.testing.assert_allclose(times["minutes"], times["update_ms"] * SMOKE.steps / 60_000)
     assert times["update_ms"].min() > 0
 
@@ -75,6 +78,18 @@ def test_the_best_of_ours_is_on_top_beside_what_was_published(cells):
     assert -0.25 not in marks, "SORL was not published by task"
     assert [points(line).tolist() for line in training.lines] == [[[4.0, 0]], [[1.0, 1]], [[0.5, 2]]]
     assert "mean of the last 3 checkpoints of 50 episodes" in figure.get_suptitle()
+    assert "bars: range of the 3 seeds" in figure.get_suptitle()
+
+
+def test_steps_chosen_on_the_runs_themselves_are_said_to_be(cells):
+    ours = cells["agent"] == "sorl"
+    cells = cells.assign(w_ql=cells["agent"].map({"sorl": 10.0}))
+    plain = f"SORL: {SYMBOLS['w_ql']} = 10, {budget(1, 1)}."
+    assert agent_profiles(cells).get_suptitle().splitlines()[1] == plain
+    named = dict(zip(cells.loc[ours, "hash"].unique(), sorted(CHOSEN), strict=True))
+    chosen = cells.assign(hash=cells["hash"].replace(named))
+    assert "was chosen on these runs: at the protocol's" in agent_profiles(chosen).get_suptitle()
+    assert own_budget(cells[~ours]) == ""
 
 
 def test_profiles_compare_sorl_to_each_other_agent(cells):

@@ -13,6 +13,7 @@ from workbench.plots.style import (
     FAMILIES,
     OWN_COLOURS,
     agent_style,
+    count_series,
     display_name,
     in_order,
     published_style,
@@ -73,6 +74,14 @@ def test_a_users_agent_looks_like_itself_and_like_none_of_the_eleven(name: str) 
             assert style["color"] != colour
             assert style["linestyle"] != dash
             assert style["marker"] != marker
+
+
+def test_a_count_looks_the_same_beside_any_others() -> None:
+    few, many = count_series((1, 4, 32)), count_series((32, 16, 8, 4, 2, 1, 1))
+    assert list(few) == [1, 4, 32]
+    assert all(few[count] == many[count] for count in few)
+    odd = count_series((1, 3, 5))
+    assert len({style["color"] for style in odd.values()}) == 3
 
 
 def test_agents_of_a_user_differ_from_each_other() -> None:

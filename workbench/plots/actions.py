@@ -4,14 +4,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workbench.plots.scaling import CANDIDATES, M_INF, PER_CENT, STEPS, N, budget_axis, subject
+from workbench.plots.scaling import CANDIDATES, M_INF, PER_CENT, STEPS, SYMBOLS, N, budget_axis, subject
 from workbench.plots.style import GREY, legend_above, series, styled
 from workbench.plots.verifier import seed_line
 
 VARIANTS = {"at neighbours": "policy at the neighbours", "at x": "policy at $x$ alone"}
 
 
-@styled(2.5)
+@styled(2.8)
 def action_w2(table: pd.DataFrame) -> Figure:
     """W2 between policy and data beyond that of two samples of one law, against M_inf and against N; saturation.
 
@@ -32,7 +32,7 @@ def action_w2(table: pd.DataFrame) -> Figure:
     _saturation(limit, single.loc[single["variant"] == "at neighbours"])
     for axes in (steps, candidates, limit):
         legend_above(axes, 1)
-    figure.suptitle(f"{subject(table)}\n{_note(table)}", fontsize="x-small")
+    figure.suptitle(f"{subject(table)}\n{_note(table)}", fontsize="small")
     return figure
 
 
@@ -43,7 +43,7 @@ def _excess(axes: Axes, table: pd.DataFrame, x: str, label: str) -> None:
 
 
 def _saturation(axes: Axes, table: pd.DataFrame) -> None:
-    """Share of action components at the limit, of the policy and of the data near by."""
+    """Share of action components at the limit, of the policy and of nearby data."""
     per_cent = table.assign(share=table["saturation"] * PER_CENT)
     seed_line(axes, per_cent, "m_inf", "share", series(0), label="policy")
     axes.axhline(
@@ -51,7 +51,7 @@ def _saturation(axes: Axes, table: pd.DataFrame) -> None:
         color=GREY,
         linestyle=(0, (4, 2)),
         linewidth=0.8,
-        label="data near by",
+        label="nearby data",
     )
     budget_axis(axes, table, "m_inf", f"{STEPS}, at {N} = 1")
     axes.set_ylim(bottom=0)
@@ -61,10 +61,13 @@ def _saturation(axes: Axes, table: pd.DataFrame) -> None:
 def _note(table: pd.DataFrame) -> str:
     row = table.iloc[0]
     size, queries, blind = row["k"] // 2, row["n_observations"], row["blind_excess"]
+    halves = r"\frac{1}{2}W_2^2(\mathrm{data}) - \frac{1}{2}W_2^2(\mathrm{policy})"
     note = (
-        f"Samples of {size} actions near each of {queries} held-out observations. Lines are means over seeds, "
-        f"marks seeds;\nbars: 95 % bootstrap over observations. Actions drawn from all data would score {blind:.2f}."
+        rf"Excess: $[W_2^2(\mathrm{{policy, data}}) - {halves}]^{{1/2}}$, "
+        f"the last two between halves of one sample,\nmeans over {queries} held-out observations; "
+        f"samples of {size} actions of data near each. Actions drawn from all data would score {blind:.2f}.\n"
+        "Lines: means over seeds; marks: seeds; bars: 95 % bootstrap over observations."
     )
     if row["w_ql"] > 0:
-        note += f" Trained with $w_{{ql}}$ = {row['w_ql']:g}: the policy leaves the data on purpose."
+        note += f" {SYMBOLS['w_ql']} > 0: the policy leaves the data on purpose."
     return note

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workbench.plots.scaling import M_INF, STEPS, SYMBOLS
 from workbench.plots.self_consistency import over_seeds, updates_axis
 from workbench.plots.style import GREY, counted, series, styled
 
@@ -22,7 +23,7 @@ DIAGONAL = 2 * np.sqrt(2)
 """Length of the diagonal of the square of legal actions: no two policies are further apart."""
 
 
-@styled(2.6)
+@styled(3.0)
 def w2_bound(table: pd.DataFrame, what: str = "SORL on eight Gaussians") -> Figure:
     """W2 and the terms of its bound against M after the last update, and over training; then the worst-case bound.
 
@@ -40,19 +41,18 @@ def w2_bound(table: pd.DataFrame, what: str = "SORL on eight Gaussians") -> Figu
         updates_axis(axes, table)
     handles, labels = against_m.get_legend_handles_labels()
     more_handles, more_labels = worst.get_legend_handles_labels()
-    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 5, "fontsize": "x-small", "columnspacing": 1.2}
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 5, "fontsize": "small"}
     figure.legend(handles + more_handles, labels + more_labels, **place)
-    figure.suptitle(_note(table, what), fontsize="x-small")
+    figure.suptitle(_note(table, what), fontsize="small")
     return figure
 
 
 def _note(table: pd.DataFrame, what: str) -> str:
     seeds, draws = counted(len(set(table["seed"])), "seed"), table["draws"].max()
     return (
-        rf"{what}, $w_{{\mathrm{{ql}}}} = 0$ (with a Q loss the policy leaves the data on purpose). "
-        "Stacked: the measured bound."
-        f"\nMeans of {seeds} (geometric at the right); bars, bands: their range. {draws:,} draws a value; "
-        "floor: $W_2$ of two such samples of the data."
+        f"{what}, {SYMBOLS['w_ql']} = 0 (with a Q loss the policy leaves the data on purpose). Stacked: the measured "
+        f"bound.\nMeans of {seeds} (geometric at the right); bars, bands: their range. Floor: $W_2$ of two samples of "
+        f"{draws:,} of the data;\n$W_2$ of finite samples is biased up, so it can lie above the same-noise distance."
     )
 
 
@@ -72,7 +72,7 @@ def _against_m(axes: Axes, table: pd.DataFrame) -> None:
         float(mean["w2_floor"].to_numpy().mean()), color=GREY, linewidth=0.9, linestyle=":", label="$W_2$ floor"
     )
     axes.set_xticks(places, [str(m) for m in mean.index])
-    axes.set(xlabel="Euler steps $M$", ylabel="distance [action]")
+    axes.set(xlabel=STEPS, ylabel="distance [action]")
     axes.grid(axis="x", visible=False)
     axes.set_title(f"after {table['step'].iloc[0]:,} updates", fontsize="small", pad=3)
 
@@ -98,19 +98,21 @@ def _training(axes: Axes, table: pd.DataFrame, m: int) -> None:
     over_seeds(axes, table, "w2", W2, "")
     axes.axhline(float(mean["w2_floor"].to_numpy().mean()), color=GREY, linewidth=0.9, linestyle=":")
     axes.set_ylim(bottom=0)
-    axes.set_title(f"$M = {m}$, over training", fontsize="small", pad=3)
+    axes.set_title(f"{M_INF} = {m}, over training", fontsize="small", pad=3)
 
 
 def _worst(axes: Axes, table: pd.DataFrame) -> None:
     counts = np.unique(table["m_inf"]).tolist()
     for m, dash in ((counts[0], "--"), (counts[-1], "-")):
         style = WORST | {"linestyle": dash}
-        over_seeds(axes, table.loc[table["m_inf"] == m], "bound_worst", style, f"worst case, $M = {m}$", geometric=True)
+        over_seeds(
+            axes, table.loc[table["m_inf"] == m], "bound_worst", style, f"worst case, {M_INF} = {m}", geometric=True
+        )
     few = table.loc[table["m_inf"] == counts[0]]
-    over_seeds(axes, few, "bound_measured", MEASURED, f"measured bound, $M = {counts[0]}$", geometric=True)
+    over_seeds(axes, few, "bound_measured", MEASURED, f"measured bound, {M_INF} = {counts[0]}", geometric=True)
     over_seeds(axes, few, "w2", W2, "", geometric=True)
     axes.set_yscale("log")
     axes.axhspan(DIAGONAL, axes.get_ylim()[1], color=GREY, alpha=0.07, linewidth=0)
     text = "vacuous: no two policies\nare further apart than\nthe diagonal, " + r"$2\sqrt{2}$"
-    axes.text(0.05, 0.95, text, transform=axes.transAxes, va="top", fontsize="x-small", color=GREY)
+    axes.text(0.05, 0.95, text, transform=axes.transAxes, va="top", fontsize="small", color=GREY)
     axes.set_title("over training, and the worst case", fontsize="small", pad=3)

@@ -24,10 +24,12 @@ from workbench.plots.scaling import (
     success_line,
     with_cost,
 )
-from workbench.plots.style import GREY, series, styled
+from workbench.plots.style import GREY, count_series, styled
 
 DARK_BELOW = 55
 """Per cent of success under which the colour of a cell needs white text."""
+LABEL = 0.36
+"""Half the width of a cost's label, in columns of the grid."""
 
 
 @styled(1.9)
@@ -50,14 +52,13 @@ def parallel_scaling(cells: pd.DataFrame) -> Figure:
 
 def _panels(cells: pd.DataFrame, x: str, label: str, line: str, symbol: str) -> Figure:
     table = pooled(cells)
-    values = np.unique(table[line])
+    styles = count_series(table[line])
     figure = Figure(layout="constrained")
-    row = figure.subplots(1, len(values), sharey=True, squeeze=False)[0]
-    for i, (axes, value) in enumerate(zip(row, values, strict=True)):
-        for other in values:
+    row = figure.subplots(1, len(styles), sharey=True, squeeze=False)[0]
+    for axes, (value, style) in zip(row, styles.items(), strict=True):
+        for other in styles:
             rest = table.loc[table[line] == other]
             axes.plot(rest[x], rest["success"] * PER_CENT, color=GREY, alpha=0.3, linewidth=0.7)
-        style = series(i)
         success_line(axes, table.loc[table[line] == value], x, style)
         seed_rings(axes, cells.loc[cells[line] == value], x, style["color"])
         budget_axis(axes, table, x, "")
@@ -65,13 +66,13 @@ def _panels(cells: pd.DataFrame, x: str, label: str, line: str, symbol: str) -> 
         axes.set_title(f"{symbol} = {value}", fontsize="small")
     row[0].set_ylabel("success [%]")
     figure.supxlabel(label, fontsize=8)
-    figure.suptitle(f"{subject(cells)}\n{interval_note(table)} Grey: the other panels.", fontsize="x-small")
+    figure.suptitle(f"{subject(cells)}\n{interval_note(table)} Grey: the other panels.", fontsize="small")
     return figure
 
 
-@styled(2.6)
+@styled(2.9)
 def compute_grid(cells: pd.DataFrame, cost: pd.DataFrame) -> Figure:
-    """Success of every (M_inf, N) in per cent over its Wilson 95 % interval, with lines of equal cost.
+    """Success of every (M_inf, N) in per cent, its Wilson 95 % interval, the seeds' range, and lines of equal cost.
 
     `cost` holds the counted `gflop` of a decision by `m_inf` and `n` for the preset of `cells`; lines are in MFLOP.
     """
@@ -86,33 +87,47 @@ def compute_grid(cells: pd.DataFrame, cost: pd.DataFrame) -> Figure:
     axes.set_yticks(range(values.shape[0]), [str(m) for m in values.index])
     axes.set(xlabel=CANDIDATES, ylabel=STEPS)
     axes.grid(False)
-    figure.colorbar(image, ax=axes, label="success [%]", pad=0.08, aspect=15)
-    note = f"{interval_note(table, 'In brackets', rings=False)} Lines: equal MFLOP of a decision."
-    figure.suptitle(f"{subject(cells)}\n{note}", fontsize="x-small")
+    figure.colorbar(image, ax=axes, label="success [%]", pad=0.02, aspect=18)
+    note = interval_note(table, "In brackets", "last line: least to greatest")
+    figure.suptitle(f"{subject(cells)}\n{note}\nDashed: equal counted cost of a decision.", fontsize="small")
     return figure
 
 
 def _write_cells(axes: Axes, table: pd.DataFrame, steps: list[int], candidates: list[int]) -> None:
     for row in table.to_dict("records"):
-        rate, low, high = (PER_CENT * row[name] for name in ("success", "low", "high"))
+        names = ("success", "low", "high", "seed_low", "seed_high")
+        rate, low, high, least, most = (PER_CENT * row[name] for name in names)
         style: dict[str, Any] = {"ha": "center", "color": "white" if rate < DARK_BELOW else "black"}
-        style["path_effects"] = [withStroke(linewidth=1.5, foreground=colormaps["cividis"](row["success"]))]
+        style["path_effects"] = [withStroke(linewidth=2, foreground=colormaps["cividis"](row["success"]))]
         x, y = candidates.index(row["n"]), steps.index(row["m_inf"])
-        axes.text(x, y + 0.02, f"{rate:.0f}", va="bottom", fontsize="small", **style)
-        axes.text(x, y - 0.05, f"[{low:.0f}, {high:.0f}]", va="top", fontsize="xx-small", **style)
+        axes.text(x, y + 0.1, f"{rate:.0f}", va="bottom", fontsize="medium", **style)
+        below = f"[{low:.0f}, {high:.0f}]" + (f"\n{least:.0f} to {most:.0f}" if row["seeds"] > 1 else "")
+        axes.text(x, y + 0.09, below, va="top", fontsize="small", linespacing=1.05, **style)
 
 
 def _equal_cost(axes: Axes, cost: pd.DataFrame, steps: list[int], candidates: list[int]) -> None:
-    """Lines where N (M_inf a + b) is a power of two, with a and b, in MFLOP, taken from the counted table."""
+    """Lines where N (M_inf a + b) is a power of two, with a and b, in MFLOP, taken from the counted table.
+
+    A line is labelled where it crosses from one row of cells to the next; one that never does is left out.
+    """
     per_candidate = np.stack([cost["m_inf"] * cost["n"], cost["n"]], axis=-1).astype(float)
     (a, b), *_ = np.linalg.lstsq(per_candidate, cost["gflop"].to_numpy(float) * 1e3)
     v = np.linspace(-0.5, len(steps) - 0.5, 100)
     one = a * _budget_at(v, steps) + b
+    between = sorted(np.arange(len(steps) - 1) + 0.5, key=lambda place: abs(place - (len(steps) - 1) / 2))
     left, right = one[-1] * _budget_at(np.array([-0.45, len(candidates) - 0.55]), candidates)
     for power in range(int(np.ceil(np.log2(left))), int(np.floor(np.log2(right))) + 1):
         u = _place(2.0**power / one, candidates)
-        axes.plot(u, v, color="white", linewidth=0.7, linestyle="--", scalex=False, scaley=False)
-        axes.text(u[-1], v[-1] + 0.06, f"{2.0**power:g}", ha="center", fontsize="x-small", color=GREY)
+        crossings = [(float(np.interp(place, v, u)), place) for place in between]
+        inside = [each for each in crossings if -0.5 + LABEL <= each[0] <= len(candidates) - 0.5 - LABEL]
+        if inside:
+            axes.plot(u, v, color="white", linewidth=0.7, linestyle="--", scalex=False, scaley=False, zorder=1.5)
+            _write_cost(axes, inside[0], f"{2.0**power:g} MFLOP")
+
+
+def _write_cost(axes: Axes, place: tuple[float, float], text: str) -> None:
+    box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+    axes.text(*place, text, ha="center", va="center", fontsize="small", color="black", bbox=box)
 
 
 def _stretch(ticks: list[int]) -> tuple[np.ndarray, np.ndarray]:

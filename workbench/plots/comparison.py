@@ -6,13 +6,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.plots.profiles import performance_profiles
-from workbench.plots.scaling import PER_CENT, where
+from workbench.plots.scaling import M_INF, PER_CENT, SYMBOLS, budget, where
 from workbench.plots.style import GREY, agent_style, counted, display_name, in_order, published_style, styled
 from workbench.stats.intervals import DEFAULT, Bootstrap
 from workbench.stats.summary import cell_scores, environment_and_task, final_success
 
+CHOSEN = frozenset({"4f3801069782", "c206d47ff90f", "c508d4125a6f"})
+"""Runs of SORL whose M_inf was chosen on their own results (`benchmarks/NOTES.md`, the comparison of eleven agents)."""
 
-@styled(2.9)
+
+@styled(3.3)
 def agents_compared(
     cells: pd.DataFrame, time: pd.DataFrame, published: pd.DataFrame, last: int = 3, how: Bootstrap = DEFAULT
 ) -> Figure:
@@ -32,42 +35,61 @@ def agents_compared(
         bar = None if ends is None else PER_CENT * np.array(ends)
         left.errorbar(PER_CENT * value.value, y, xerr=bar, elinewidth=1, capsize=2, **style)
         each = PER_CENT * scores.loc[scores["agent"] == name, "score"].to_numpy(float)
-        left.plot(each, np.full(len(each), y + 0.3), ".", color=style["color"], markersize=3)
+        left.plot(each, y + 0.2 + 0.08 * np.arange(len(each)), ".", color=style["color"], markersize=3)
         right.plot(time.loc[time["agent"] == name, "minutes"].median(), y, **style)
-    _published(left, names, str(cells["task"].iloc[0]), published)
-    left.set_yticks(range(len(names)), [display_name(name) for name in names], fontsize="x-small")
-    left.set(xlabel="success [%]", xlim=(-4, 104), ylim=(len(names) - 0.4, -0.6))
+    most = _published(left, names, str(cells["task"].iloc[0]), published)
+    left.set_yticks(range(len(names)), [display_name(name) for name in names], fontsize="small")
+    left.set(xlabel="success [%]", xlim=(-4, max(100, most) + 4), ylim=(len(names) - 0.4, -0.6))
+    left.set_xticks((0, 25, 50, 75, 100))
     right.set(xlabel="training [minutes of one seed]", xlim=(0, 1.08 * time["minutes"].max()))
-    figure.suptitle(_note(cells, scores, last, how), fontsize="x-small")
+    figure.suptitle(_note(cells, scores, last, how), fontsize="small")
     return figure
 
 
-def _published(axes: Axes, names: list[str], task: str, published: pd.DataFrame) -> None:
+def _published(axes: Axes, names: list[str], task: str, published: pd.DataFrame) -> float:
+    """Draw what was published of the task, and return the end of the longest bar in per cent."""
     environment, number = environment_and_task(task)
     chosen = (published["environment"] == environment) & (published["task"] == number.replace(" ", ""))
     table = published.loc[chosen].assign(agent=lambda rows: rows["method"].str.lower()).set_index("agent")
+    most = 0.0
     for y, name in enumerate(names):
         if name in table.index:
             score, sd = (PER_CENT * float(table.loc[name, column]) for column in ("score", "sd"))
             hollow = published_style(name) | {"ecolor": GREY, "elinewidth": 0.5, "alpha": 0.6}
             axes.errorbar(score, y - 0.25, xerr=sd, **hollow)
+            most = max(most, score + sd)
+    return most
 
 
 def _note(cells: pd.DataFrame, scores: pd.DataFrame, last: int, how: Bootstrap) -> str:
     seeds, episodes, row = len(set(scores["seed"])), min(cells["episodes"].tolist()), cells.iloc[0]
-    return (
-        f"filled: ours ({row['preset']}) on {where(row)}, {_updates(cells)}; mean of the last "
-        f"{counted(last, 'checkpoint')} of {episodes} episodes\nbars: {how.kind(seeds)}; dots: single seeds\n"
-        "hollow: published (none for SORL by task): sizes of the papers, official data, 1M updates (IDQL 3M), "
-        "8 seeds, ± 1 sd"
+    filled = f"Filled: ours ({row['preset']}) on {where(row)}, {_updates(cells)}; mean of the last "
+    filled += f"{counted(last, 'checkpoint')} of {episodes} episodes;"
+    bars = (
+        f"bars: {how.kind(seeds)}; dots: single seeds. Hollow: published (none for SORL by task): sizes of the papers,"
     )
+    hollow = "official data, 1M updates (IDQL 3M), 8 seeds, ± 1 standard deviation."
+    return "\n".join(filter(None, (filled, bars, hollow, own_budget(cells))))
+
+
+def own_budget(cells: pd.DataFrame) -> str:
+    """How SORL was trained and played, and that its steps were chosen on these runs where they were; else empty."""
+    runs = cells.loc[cells["agent"].str.lower() == "sorl"]
+    if runs.empty or len(runs[["m_inf", "n"]].drop_duplicates()) > 1:
+        return ""
+    row = runs.iloc[0]
+    weight = [f"{SYMBOLS['w_ql']} = {row['w_ql']:g}"] if "w_ql" in runs else []
+    words = f"SORL: {', '.join([*weight, budget(int(row['m_inf']), int(row['n']))])}"
+    if set(runs["hash"]) <= CHOSEN:
+        words += f"; {M_INF} was chosen on these runs: at the protocol's {M_INF} = 8 they score 0 to 16 %"
+    return f"{words}."
 
 
 def agent_profiles(cells: pd.DataFrame, last: int = 3) -> Figure:
     """`performance_profiles` of evaluated runs, each scored by the mean of its `last` checkpoints."""
     row = cells.iloc[0]
     title = f"Agents ({row['preset']}) on {where(row)}, {_updates(cells)}"
-    return performance_profiles(cell_scores(cells, last), title=title)
+    return performance_profiles(cell_scores(cells, last), title="\n".join(filter(None, (title, own_budget(cells)))))
 
 
 def _updates(cells: pd.DataFrame) -> str:

@@ -12,7 +12,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
+from workbench.plots.scaling import M_INF, SYMBOLS
 from workbench.plots.style import SERIES, styled
 
 EXACT = 0
@@ -31,7 +33,7 @@ TIME = LinearSegmentedColormap.from_list("time", [NOISE, MIDDLE, DATA, DEEP])
 DENSITY = LinearSegmentedColormap.from_list("density", ["#FFFFFF", "#C8E4F6", MIDDLE, DATA, DEEP])
 
 
-@styled(2.55)
+@styled(2.7)
 def flow_paths(samples: pd.DataFrame, paths: pd.DataFrame, what: str = "SORL on eight Gaussians") -> Figure:
     """Paths of the same noise (above) and the density of the actions (below), a column for each M and one for the data.
 
@@ -55,20 +57,20 @@ def flow_paths(samples: pd.DataFrame, paths: pd.DataFrame, what: str = "SORL on 
         axes.set_ylabel("action 2", labelpad=1)
     figure.supxlabel("action 1", fontsize=8)
     _bar(figure, grid[0], TIME, 1.0, "flow time $t$")
-    _bar(figure, grid[1], DENSITY, top, "density", beyond=highest > top)
-    figure.suptitle(_note(samples, paths, what), fontsize="x-small")
+    _bar(figure, grid[1], DENSITY, top, "density [1 / action$^2$]", beyond=highest > top)
+    figure.suptitle(_note(samples, paths, what), fontsize="small")
     return figure
 
 
 def _title(m: int) -> str:
-    return "exact flow, data" if m == EXACT else f"$M = {m}$"
+    return "exact flow, data" if m == EXACT else f"{M_INF} = {m}"
 
 
 def _note(samples: pd.DataFrame, paths: pd.DataFrame, what: str) -> str:
     where = samples.iloc[0]
     count, drawn = len(_actions(samples, EXACT)), paths["path"].nunique()
     return (
-        f"{what}, $w_{{\\mathrm{{ql}}}} = 0$, seed {where['seed']:.0f}, {where['step']:,.0f} updates. "
+        f"{what}, {SYMBOLS['w_ql']} = 0, seed {where['seed']:.0f}, after {where['step']:,.0f} updates\n"
         f"Above: the same {drawn} draws of noise in every panel (pale: the data). "
         f"Below: {count:,} actions a panel (kernel width {BANDWIDTH})."
     )
@@ -110,7 +112,7 @@ def _draw_paths(axes: Axes, paths: pd.DataFrame, data: Float[np.ndarray, "grid g
 
 def _bare(axes: Axes, reach: float, ticks: Sequence[float]) -> None:
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=ticks, yticks=ticks)
-    axes.tick_params(length=2, pad=1.5, labelsize="x-small")
+    axes.tick_params(length=2, pad=1.5, labelsize="small")
     axes.grid(False)
     for spine in axes.spines.values():
         spine.set(visible=True, linewidth=0.5, color="#B0B0B0")
@@ -119,6 +121,8 @@ def _bare(axes: Axes, reach: float, ticks: Sequence[float]) -> None:
 def _bar(figure: Figure, axes: Any, colours: Colormap, top: float, label: str, *, beyond: bool = False) -> None:
     place = {"ax": list(axes), "aspect": 14, "pad": 0.01, "fraction": 0.05}
     shades = ScalarMappable(Normalize(0, top), colours)
-    bar = figure.colorbar(shades, label=label, extend="max" if beyond else "neither", **place)
+    bar = figure.colorbar(shades, extend="max" if beyond else "neither", **place)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize="x-small", length=2, pad=1.5)
+    bar.locator = MaxNLocator(4, steps=[1, 2, 5, 10])
+    bar.set_label(label, labelpad=2)
+    bar.ax.tick_params(labelsize="small", length=2, pad=1.5)

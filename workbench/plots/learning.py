@@ -1,5 +1,8 @@
 """Learning curves: success, and what the losses, the values and the gradients did over training."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -7,13 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workbench.plots.scaling import where
+from workbench.plots.scaling import budget, plain_log, settings, subject, where
 from workbench.plots.style import GREY, agent_style, counted, display_name, in_order, legend_above, series, styled
 from workbench.stats.estimate import Estimate
 from workbench.stats.intervals import DEFAULT, Bootstrap
 from workbench.stats.summary import final_success, success_curve
 
-LOSSES = {"fm": "flow matching", "sc": "self-consistency", "critic": "critic"}
+LOSSES = {"fm": "flow matching", "sc": "self-consistency", "bc": "cloning", "distill": "distillation"}
+"""Names of losses that are not read as they stand in the metrics."""
+SUMS = ("actor", "ql")
+"""Losses that are sums of others or may be negative: drawn where a table has no others of the actor."""
+ROLES = ("critic", "value", "flow", "behaviour")
+"""Losses that are not the actor's."""
 
 
 def per_step(metrics: pd.DataFrame, name: str) -> tuple[Float[np.ndarray, " step"], Float[np.ndarray, "step seed"]]:
@@ -22,37 +30,81 @@ def per_step(metrics: pd.DataFrame, name: str) -> tuple[Float[np.ndarray, " step
     return table.index.to_numpy(float) / 1000, table.to_numpy(float)
 
 
-@styled()
-def learning_curve(metrics: pd.DataFrame, title: str = "") -> Figure:
-    """Losses (log scale; lines in training, marks on held-out data), Q-values, and gradient norms over updates.
+def even_reports(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The table with reports of less than half the usual number of updates averaged into the one before, by updates.
 
-    `metrics` has one row a report and seed, as `metrics.jsonl`. The grey band is the least and greatest Q of a batch;
-    with several seeds a line is their mean and its own band their range, which the figure says.
+    A report is the mean since the last one. Where a checkpoint falls shortly after a report, the next is of a few
+    updates, and a curve would jump by their noise.
     """
+    at = metrics["step"].to_numpy()
+    steps = np.unique(at)
+    updates = np.diff(steps, prepend=0)
+    ends = steps[np.append(2 * updates[1:] >= np.median(updates), True)]
+    weight = updates[np.searchsorted(steps, at)].astype(float)
+    numbers = [str(name) for name in metrics.select_dtypes("number") if name not in ("step", "seed")]
+    place = np.stack([metrics["seed"].to_numpy(int), ends[np.searchsorted(ends, at)]], axis=-1)
+    kept, group = np.unique(place, axis=0, return_inverse=True)
+    sums = np.zeros((len(kept), len(numbers) + 1))
+    np.add.at(sums, group, np.c_[metrics[numbers].to_numpy(float) * weight[:, None], weight])
+    means = pd.DataFrame(sums[:, :-1] / sums[:, -1:], columns=pd.Index(numbers))
+    return means.assign(seed=kept[:, 0], step=kept[:, 1])
+
+
+@styled(2.4)
+def learning_curve(metrics: pd.DataFrame, title: str = "", clip: float | None = None) -> Figure:
+    """Losses (log scale; lines in training, rings on held-out data), Q-values, and gradient norms over updates.
+
+    `metrics` has one row a report and seed, as `metrics.jsonl`, of any agent: drawn is what it has, except losses that
+    are not positive. The grey band is the least and greatest Q of a batch; with several seeds a line is their mean and
+    its own band their range, which the figure says. `clip` is the norm at which the agent clips its gradients.
+    """
+    metrics = even_reports(metrics)
     figure = Figure(layout="constrained")
-    losses, values, norms = figure.subplots(1, 3)
-    for i, (name, label) in enumerate(LOSSES.items()):
-        _line(losses, metrics, f"loss_{name}", i, label)
-        _marks(losses, metrics, f"val_{name}", i)
-    losses.plot([], [], linestyle="", color=GREY, marker="o", markersize=3, fillstyle="none", label="held out")
-    losses.set(ylabel="loss", yscale="log")
-    _line(values, metrics, "q_mean", 0, "mean of the batch")
-    steps, low = per_step(metrics, "q_min")
-    high = per_step(metrics, "q_max")[1]
-    values.fill_between(steps, low.mean(1), high.mean(1), color=GREY, alpha=0.2, linewidth=0, label="its range")
-    values.set_ylabel(r"$Q(x, a)$ [discounted return]")
-    for i, role in enumerate(("actor", "critic")):
-        _line(norms, metrics, f"grad_norm_{role}", i, role)
-    norms.axhline(1.0, color=GREY, linewidth=0.8, linestyle=":", label="clipped above")
-    norms.set(ylabel="gradient norm", yscale="log")
-    for axes in (losses, values, norms):
+    panels = [_losses, *([_values] if "q_mean" in metrics else []), partial(_norms, clip=clip)]
+    for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        panel(axes, metrics)
         axes.set_xlabel("updates [thousands]")
         axes.margins(x=0.02)
         legend_above(axes, 2)
     seeds = len(set(metrics["seed"]))
-    note = f"mean of {seeds} seeds, coloured bands: lowest and highest seed" if seeds > 1 else ""
+    note = f"mean of {seeds} seeds, coloured bands: lowest and highest seed" if seeds > 1 else "one seed"
     figure.suptitle("\n".join(filter(None, (title, note))), fontsize="small")
     return figure
+
+
+def learning(metrics: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+    """`learning_curve` of the runs in `cells`, which say what was trained on what."""
+    return learning_curve(metrics, subject(cells.loc[cells["step"] == cells["step"].max()]))
+
+
+def _losses(axes: Axes, metrics: pd.DataFrame) -> None:
+    found = [name.removeprefix("loss_") for name in map(str, metrics) if name.startswith("loss_")]
+    terms = [name for name in found if name not in SUMS]
+    shown = terms if set(terms) - set(ROLES) else [*terms, *(name for name in SUMS if name in found)]
+    shown = [name for name in shown if not (metrics[f"loss_{name}"] <= 0).to_numpy().any()]
+    for i, name in enumerate(sorted(shown, key=lambda name: ([*LOSSES, name].index(name), name))):
+        _line(axes, metrics, f"loss_{name}", i, LOSSES.get(name, name))
+        if f"val_{name}" in metrics:
+            _rings(axes, metrics, f"val_{name}", i)
+    axes.plot([], [], linestyle="", label="held out", **_ring(GREY))
+    axes.set(ylabel="loss", yscale="log")
+
+
+def _values(axes: Axes, metrics: pd.DataFrame) -> None:
+    _line(axes, metrics, "q_mean", 0, "mean of the batch")
+    steps, low = per_step(metrics, "q_min")
+    high = per_step(metrics, "q_max")[1]
+    axes.fill_between(steps, low.mean(1), high.mean(1), color=GREY, alpha=0.2, linewidth=0, label="its range")
+    axes.set_ylabel(r"$Q(x, a)$ [discounted return]")
+
+
+def _norms(axes: Axes, metrics: pd.DataFrame, clip: float | None) -> None:
+    for i, name in enumerate(name for name in map(str, metrics) if name.startswith("grad_norm_")):
+        _line(axes, metrics, name, i, name.removeprefix("grad_norm_"))
+    if clip is not None:
+        axes.axhline(clip, color=GREY, linewidth=0.8, linestyle=":", label="clipped above")
+    axes.set(ylabel="gradient norm", yscale="log")
+    plain_log(axes.yaxis)
 
 
 @styled(2.5)
@@ -83,7 +135,7 @@ def learning_success(cells: pd.DataFrame, last: int = 3, title: str = "", how: B
     axes.set_xlim(0, 1.02 * max(end for _, end in spans))
     axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 4, 5, 10]))
-    legend = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "fontsize": "x-small", "title_fontsize": "x-small"}
+    legend = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "fontsize": "small", "title_fontsize": "small"}
     axes.legend(title=f"mean of the last {last}\ncheckpoints (bar, grey span)", **legend)
     figure.suptitle("\n".join(filter(None, (title, _success_note(cells, curve)))), fontsize="small")
     return figure
@@ -119,8 +171,7 @@ def _where(cells: pd.DataFrame) -> str:
     budgets = cells[["m_inf", "n"]].drop_duplicates()
     if len(named) < 3 or len(budgets) > 1:
         return ""
-    row, (m_inf, n) = cells.iloc[0], budgets.iloc[0]
-    return rf"preset {row['preset']} on {where(row)}, $M_{{\mathrm{{inf}}}}$ = {m_inf}, $N$ = {n}" + "\n"
+    return f"{settings(cells)} on {where(cells.iloc[0])}, {budget(*budgets.to_numpy(int)[0].tolist())}\n"
 
 
 def _line(axes: Axes, metrics: pd.DataFrame, name: str, i: int, label: str) -> None:
@@ -132,16 +183,11 @@ def _line(axes: Axes, metrics: pd.DataFrame, name: str, i: int, label: str) -> N
         axes.fill_between(steps, values.min(1), values.max(1), color=style["color"], alpha=0.2, linewidth=0)
 
 
-def _marks(axes: Axes, metrics: pd.DataFrame, name: str, i: int) -> None:
+def _rings(axes: Axes, metrics: pd.DataFrame, name: str, i: int) -> None:
     steps, values = per_step(metrics, name)
     every = max(1, len(steps) // 12)
-    style = series(i)
-    axes.plot(
-        steps[::every],
-        values.mean(1)[::every],
-        color=style["color"],
-        marker=style["marker"],
-        linestyle="",
-        markersize=3,
-        fillstyle="none",
-    )
+    axes.plot(steps[::every], values.mean(1)[::every], linestyle="", **_ring(series(i)["color"]))
+
+
+def _ring(colour: str) -> dict[str, Any]:
+    return {"color": colour, "marker": "o", "markersize": 3, "fillstyle": "none"}

@@ -1,5 +1,6 @@
 """The main table: environments by methods, published scores and our own beside them, as a figure and as text."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workbench.plots.comparison import own_budget
+from workbench.plots.scaling import M_INF, SYMBOLS, N
 from workbench.plots.style import FAMILIES, GREY, agent_style, display_name, in_order, published_style, styled
 from workbench.published import ENVIRONMENTS, same_protocol
 from workbench.stats.estimate import ScoresError
@@ -15,10 +18,14 @@ from workbench.stats.summary import own_scores
 
 COLUMNS = ("environment", "method", "score", "sd", "seeds", "kind", "protocol", "source")
 KINDS = ("published", "ours")
-_STEPS = r"$M_{\mathrm{inf}}$"
 OWN_HEADER = ("environment", "method", "success [%]", "seeds", "protocol")
 WITHIN = 0.95
 """Published scores of at least this share of their environment's best are bold, as in the field's tables."""
+APART = 0.16
+"""Rows that published and own marks of one method stand above and below its middle, where there are both."""
+SOURCES = {"SORL summary": "summary of the SORL paper (arXiv 2505.22866)"}
+"""Sources in full, where the table has a short name."""
+BUDGET = re.compile(r"M_inf (\d+), N (\d+)(?:, w_QL (\S+))?")
 
 
 def table_rows(scores: pd.DataFrame, cells: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -53,26 +60,28 @@ def table_rows(scores: pd.DataFrame, cells: pd.DataFrame | None = None) -> pd.Da
 def main_table(scores: pd.DataFrame, cells: pd.DataFrame | None = None, title: str = "") -> Figure:
     """A panel an environment and a row a method: published hollow, ours filled below it, each ± sd over seeds.
 
-    Shaded is what is bold in the text: scores within 95 % of the best published. Arguments and errors of `table_rows`.
+    The dark stripe is what is bold in the text: scores within 95 % of the best published. Arguments and errors of
+    `table_rows`.
     """
     rows = table_rows(scores, cells)
     environments, methods = rows["environment"].drop_duplicates().tolist(), in_order(rows["method"])
     figure = Figure(layout="constrained")
     columns = min(4, len(environments))
     lines = -(-len(environments) // columns)
-    figure.set_figheight(0.9 + 0.125 * len(methods) * lines + 0.3 * lines)
+    figure.set_figheight(1.4 + 0.135 * len(methods) * lines + 0.3 * lines)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes, environment in zip(panels.flat, environments, strict=False):
         _panel(axes, rows.loc[rows["environment"] == environment], methods)
-        axes.set_title(environment, fontsize="x-small", pad=2)
+        axes.set_title(environment, fontsize="small", pad=2)
     for axes in panels.flat[len(environments) :]:
         axes.set_axis_off()
     for axes in panels[:, 0]:
-        axes.set_yticks(range(len(methods)), methods, fontsize="x-small")
-        axes.set_ylim(len(methods) - (0.1 if "ours" in set(rows["kind"]) else 0.4), -0.6)
-    label = "success [%]; bars: ± 1 standard deviation over seeds; shaded: within 95 % of the best published"
+        axes.set_yticks(range(len(methods)), methods, fontsize="small")
+        axes.set_ylim(len(methods) - 0.5, -0.5)
+    label = "success [%]; bars: ± 1 standard deviation over seeds; dark stripe: within 95 % of the best published"
     figure.supxlabel(label, fontsize="small")
-    figure.suptitle("\n".join(filter(None, (title, *_notes(rows)))), fontsize="x-small")
+    notes = [*_notes(rows), "" if cells is None else own_budget(cells)]
+    figure.suptitle("\n".join(filter(None, (title, *notes))), fontsize="small")
     return figure
 
 
@@ -81,30 +90,48 @@ def _panel(axes: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
     if len(known):
         best = 100 * known["score"].max()
         axes.axvspan(WITHIN * best, max(best, WITHIN * best + 1), color=GREY, alpha=0.25, linewidth=0)
+    for y in range(1, len(methods), 2):
+        axes.axhspan(y - 0.5, y + 0.5, color=GREY, alpha=0.08, linewidth=0)
+    axes.grid(axis="y", visible=False)
     bars: dict[str, Any] = {"elinewidth": 0.7, "capsize": 1.2, "capthick": 0.7}
-    below = dict.fromkeys(methods, 0.0)
+    apart = APART if "ours" in set(rows["kind"]) else 0.0
     for row in _records(rows):
         ours, method = row["kind"] == "ours", row["method"]
-        below[method] += 0.36 * ours
         style = agent_style(method) | {"linestyle": "none"} if ours else published_style(method)
-        y = methods.index(method) + below[method]
+        y = methods.index(method) + (apart if ours else -apart)
         axes.errorbar(100 * row["score"], y, xerr=None if np.isnan(row["sd"]) else 100 * row["sd"], **style, **bars)
     axes.set_xlim(-5, 105)
     axes.set_xticks((0, 50, 100))
-    axes.tick_params(axis="x", labelsize="x-small")
+    axes.tick_params(axis="x", labelsize="small")
 
 
 def _notes(rows: pd.DataFrame) -> list[str]:
     """What the two kinds of marks are: source or protocol of each, and its seeds."""
     known, own = (rows.loc[rows["kind"] == kind] for kind in KINDS)
-    notes = [f"hollow: published ({'; '.join(known['source'].unique())}), {_listed(known['seeds'])} seeds"]
-    facts = own["protocol"].str.extract(r"^(?P<shared>.*?)(?:; (?P<budget>M_inf [^;]*))?$").fillna("")
-    for (shared, seeds), same in own.join(facts).groupby(["shared", "seeds"], sort=False):
+    notes = [f"Hollow: published means over five tasks, {_listed(known['seeds'])} seeds", f"({_sources(known)})"]
+    for (shared, seeds), same in own.assign(shared=_shared(own)).groupby(["shared", "seeds"], sort=False):
         count = f"{seeds} seeds" if seeds > 1 else "1 seed, no bar"
-        notes.append(f"filled: ours, {shared}; {count}")
-        played = same.groupby("budget", sort=False)["method"].agg(", ".join)
-        notes += ["; ".join(f"{methods}: {budget.replace('M_inf', _STEPS)}" for budget, methods in played.items())]
+        notes.append(f"Filled: ours, {shared}; {count}")
+        played = same.assign(budget=[", ".join(filter(None, _budget(text)[:2])) for text in same["protocol"]])
+        groups = {each: ", ".join(named["method"]) for each, named in played.groupby("budget", sort=False)}
+        budgets = [f"{methods} ({each})" for each, methods in groups.items() if each]
+        notes += [f"({M_INF}, {N}) of ours: {'; '.join(budgets)}"] if budgets else []
     return notes
+
+
+def _shared(own: pd.DataFrame) -> list[str]:
+    """The protocols of our rows without their budgets."""
+    return [BUDGET.sub("", text).strip("; ") for text in own["protocol"]]
+
+
+def _budget(protocol: str) -> tuple[str, str, str]:
+    """M_inf, N and the weight of the Q loss as a protocol says them; empty where it does not."""
+    found = BUDGET.search(protocol)
+    return (found[1], found[2], found[3] or "") if found else ("", "", "")
+
+
+def _sources(known: pd.DataFrame) -> str:
+    return "; ".join(SOURCES.get(source, source) for source in map(str, known["source"].unique()))
 
 
 def _listed(numbers: Iterable[int]) -> str:
@@ -122,7 +149,11 @@ def main_table_text(scores: pd.DataFrame, cells: pd.DataFrame | None = None) -> 
     Arguments and errors of `table_rows`.
     """
     rows = table_rows(scores, cells)
-    return {"tex": _latex(rows), "md": _markdown(rows), "csv": rows.to_csv(index=False, float_format="%.6g")}
+    return {
+        "tex": _latex(rows, "" if cells is None else own_budget(cells)),
+        "md": _markdown(rows),
+        "csv": rows.to_csv(index=False, float_format="%.6g"),
+    }
 
 
 def _cell(row: dict[str, Any], bold: str, spread: str) -> str:
@@ -168,40 +199,63 @@ def _markdown_table(header: list[str], body: list[list[str]]) -> list[str]:
 
 
 def _caption(known: pd.DataFrame) -> str:
-    sources = "; ".join(known["source"].unique())
-    seeds = _listed(known["seeds"])
-    return f"Mean ± 1 standard deviation over {seeds} seeds; bold: within 95 % of the best. Sources: {sources}."
+    return (
+        f"Mean over five tasks ± 1 standard deviation over {_listed(known['seeds'])} seeds; "
+        f"bold: within 95 % of the best. Sources: {_sources(known)}."
+    )
 
 
-def _latex(rows: pd.DataFrame) -> str:
-    known = rows.loc[rows["kind"] == "published"]
-    groups = {family: [m for m in members if m in set(known["method"])] for family, members in FAMILIES.items()}
-    groups = {family: members for family, members in groups.items() if members}
-    others = [m for m in in_order(known["method"]) if not any(m in members for members in groups.values())]
-    methods = [m for members in groups.values() for m in members] + others
-    heads, rules, start = [], [], 2
+def _latex(rows: pd.DataFrame, played: str) -> str:
+    """Two floats of full width: published scores, and below it ours, with what all of a table share in its caption."""
+    known, own = (rows.loc[rows["kind"] == kind] for kind in KINDS)
+    methods = in_order(known["method"])
+    groups = {family: [m for m in methods if m in members] for family, members in FAMILIES.items()}
+    heads, rules, start = [""], [], 2
     for family, members in groups.items():
-        heads.append(rf"\multicolumn{{{len(members)}}}{{c}}{{{family.capitalize()}}}")
-        rules.append(rf"\cmidrule(lr){{{start}-{start + len(members) - 1}}}")
-        start += len(members)
-    heads += [""] * len(others)
+        if members:
+            heads.append(rf"\multicolumn{{{len(members)}}}{{c}}{{{family.capitalize()}}}")
+            rules.append(rf"\cmidrule(lr){{{start}-{start + len(members) - 1}}}")
+            start += len(members)
+    heads += [""] * (len(methods) + 2 - start)
     bold, spread = r"\textbf{{{}}}", r" {{\tiny $\pm {}$}}"
-    lines = [f"% Published, success [%]. {_caption(known)}".replace("±", "+-"), r"% needs \usepackage{booktabs}"]
-    lines += [rf"\begin{{tabular}}{{l{'r' * len(methods)}}}", r"\toprule", _tex_line(["", *heads])]
-    lines += ["".join(rules), _tex_line(["Environment", *map(_tex, methods)]), r"\midrule"]
-    lines += [_tex_line([_tex(name), *cells]) for name, cells in _grid(known, methods, bold, spread)]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    own = _own_lines(rows, bold, spread)
-    if own:
-        lines += ["", "% Ours: another protocol, in a table of its own; +- 1 standard deviation over seeds."]
-        lines += [r"\begin{tabular}{llrrl}", r"\toprule", _tex_line([_tex(head) for head in OWN_HEADER]), r"\midrule"]
-        lines += [_tex_line([_tex(line[0]), _tex(line[1]), *line[2:4], _tex(line[4])]) for line in own]
-        lines += [r"\bottomrule", r"\end{tabular}"]
+    body = [_tex_line([_short(name), *cells]) for name, cells in _grid(known, methods, bold, spread)]
+    top = [_tex_line(heads), "".join(rules), _tex_line(["Environment", *map(_tex, methods)])]
+    lines = ["% needs \\usepackage{booktabs}"]
+    lines += _float(f"Published success [%]. {_caption(known)}", "published", "l" + "r" * len(methods), top, body)
+    head = ["Environment", "Method", M_INF, N, SYMBOLS["w_ql"], "Seeds", r"Success [\%]"]
+    for i, (shared, same) in enumerate(own.assign(shared=_shared(own)).groupby("shared", sort=False)):
+        text = f"Success of our own runs [%], of another protocol than Table~\\ref{{tab:published}}: {shared}; "
+        text += f"mean ± 1 standard deviation over seeds. {played}"
+        body = [
+            _tex_line(
+                [
+                    *(_short(row["environment"]), _tex(row["method"]), *_budget(row["protocol"])),
+                    *(str(row["seeds"]), _cell(row, bold, spread)),
+                ]
+            )
+            for row in _records(same)
+        ]
+        lines += ["", *_float(text, f"ours{i or ''}", "llrrrrr", [_tex_line(head)], body)]
     return "\n".join(lines) + "\n"
 
 
+def _float(caption: str, label: str, columns: str, top: list[str], body: list[str]) -> list[str]:
+    """A `table*` within the text width of NeurIPS; symbols of the caption are math already."""
+    words = caption.replace("%", r"\%").replace("±", r"$\pm$")
+    return [
+        *(r"\begin{table*}[t]", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3pt}"),
+        *(rf"\caption{{{words}}}", rf"\label{{tab:{label}}}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"),
+        *(*top, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\end{table*}"),
+    ]
+
+
+def _short(environment: str) -> str:
+    """An environment without the name of its data set's kind, which tells none of the eight from another."""
+    return _tex(environment.removesuffix("-navigate").removesuffix("-play"))
+
+
 def _tex(text: str) -> str:
-    return _STEPS.join(part.replace("%", r"\%").replace("_", r"\_") for part in text.split("M_inf"))
+    return text.replace("%", r"\%").replace("_", r"\_")
 
 
 def _tex_line(cells: list[str]) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from workbench.plots.scaling import budget
 from workbench.plots.style import SERIES, styled
 from workbench.stats import wilson
 
@@ -38,11 +39,11 @@ def maze_view(walls: pd.DataFrame, paths: pd.DataFrame, episodes: pd.DataFrame, 
     for axes, (m_inf, n) in zip(every, budgets, strict=False):
         chosen = episodes.loc[(episodes["m_inf"] == m_inf) & (episodes["n"] == n)]
         _panel(axes, walls, paths, chosen, box)
-        axes.set_title(rf"$M_{{\mathrm{{inf}}}} = {m_inf}$, $N = {n}$: {_rate(chosen)}", fontsize="x-small")
+        axes.set_title(f"{budget(m_inf, n)}: {_rate(chosen)}", fontsize="small")
     for axes in every[len(budgets) :]:
         axes.set_axis_off()
     handles = _legend()
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize="x-small")
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize="small")
     if title:
         figure.suptitle(title, fontsize="small")
     return figure

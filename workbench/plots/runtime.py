@@ -1,12 +1,14 @@
 """Run time of training and inference."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.plots.compute import M_BTT
-from workbench.plots.scaling import PER_CENT, STEPS, budget_axis, plain_log
+from workbench.plots.scaling import PER_CENT, STEPS, N, budget_axis, plain_log
 from workbench.plots.style import GREY, legend_above, series, styled
 
 
@@ -19,15 +21,15 @@ def run_time(updates: pd.DataFrame, cost: pd.DataFrame) -> Figure:
     """
     figure = Figure(layout="constrained")
     update, share, decision = figure.subplots(1, 3)
-    presets = list(updates["preset"].unique())
-    for i, preset in enumerate(presets):
+    for i, preset in enumerate(updates["preset"].unique()):
         rows, budgets = updates.loc[updates["preset"] == preset], cost.loc[cost["preset"] == preset]
         label = f"{preset} ({rows['gflop'].min():.3g} to {rows['gflop'].max():.3g} GFLOP)"
         _timed(update, rows, "m_btt", "ms", i, label)
         share.plot(rows["m_btt"], rows["share"] * PER_CENT, **series(i), label=preset)
         for j, n in enumerate(sorted({budgets["n"].min(), budgets["n"].max()})):
             of_n = budgets.loc[budgets["n"] == n]
-            _timed(decision, of_n, "m_inf", "act_ms", i + len(presets) * j, f"{preset}, $N$ = {n}")
+            hollow = {"markerfacecolor": "white"} if j else {}
+            _timed(decision, of_n, "m_inf", "act_ms", i, f"{preset}, {N} = {n}", **hollow)
     for axes in (update, share):
         budget_axis(axes, updates, "m_btt", f"backpropagated steps {M_BTT}")
     budget_axis(decision, cost, "m_inf", STEPS)
@@ -40,13 +42,13 @@ def run_time(updates: pd.DataFrame, cost: pd.DataFrame) -> Figure:
     share.set(ylabel="rate [% of a large product]", ylim=(0, 105))
     share.axhline(100, color=GREY, linewidth=0.8, linestyle=":")
     rate = f"{updates['matmul_gflop_per_s'].median():.0f} GFLOP/s"
-    share.annotate(rate, (0.97, 94), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize="x-small")
+    share.annotate(rate, (0.97, 94), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize="small")
     where = f"SORL on shapes of cube-single, batch {updates['batch'].iloc[0]}, on {updates['machine'].iloc[0]}"
     note = "Marks: medians, bars: quartiles of repeated timings. In brackets: counted operations of an update."
-    figure.suptitle(f"{where}\n{note}", fontsize="x-small")
+    figure.suptitle(f"{where}\n{note}", fontsize="small")
     return figure
 
 
-def _timed(axes: Axes, rows: pd.DataFrame, x: str, name: str, i: int, label: str) -> None:
+def _timed(axes: Axes, rows: pd.DataFrame, x: str, name: str, i: int, label: str, **more: Any) -> None:
     spread = np.abs(rows[[f"{name}_low", f"{name}_high"]].to_numpy().T - rows[name].to_numpy())
-    axes.errorbar(rows[x], rows[name], spread, capsize=1.5, elinewidth=0.7, label=label, **series(i))
+    axes.errorbar(rows[x], rows[name], spread, capsize=1.5, elinewidth=0.7, label=label, **(series(i) | more))

@@ -31,7 +31,7 @@ def action_clouds(
         axes.set_xlabel("action 1")
     row[0].set_ylabel("action 2")
     handles, labels = row[0].get_legend_handles_labels()
-    legend = figure.legend(handles, labels, loc="outside lower center", ncols=2, markerscale=2, fontsize="x-small")
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=2, markerscale=2, fontsize="small")
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)

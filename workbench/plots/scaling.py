@@ -11,11 +11,13 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from workbench.plots.style import legend_above, series, styled
+from workbench.plots.style import count_series, display_name, legend_above, styled
 from workbench.stats import ScoresError, wilson
 from workbench.stats.summary import environment_and_task
 
 M_INF, N = r"$M_{\mathrm{inf}}$", "$N$"
+SYMBOLS = {"w_ql": r"$w_{\mathrm{QL}}$", "w_fm": r"$w_{\mathrm{FM}}$", "w_sc": r"$w_{\mathrm{SC}}$"}
+"""Loss weights as they are written everywhere."""
 STEPS, CANDIDATES = f"Euler steps {M_INF}", f"candidates {N}"
 PER_CENT = 100.0
 PROTOCOL = (
@@ -49,8 +51,9 @@ def _summary(cell: pd.DataFrame) -> dict[str, float]:
 def pooled(cells: pd.DataFrame, by: Sequence[str] = ("m_inf", "n")) -> pd.DataFrame:
     """Success rate of each group of `by` with all seeds' episodes together, and its Wilson 95 % interval.
 
-    `cells` has one row a run and budget, with `successes` of `episodes`. Returned: `by`, success, low, high in [0, 1],
-    episodes and seeds. Raises `ScoresError` where rows of a group differ in `PROTOCOL`, or are of one seed.
+    `cells` has one row a run and budget, with `successes` of `episodes`. Returned: `by`, success, low, high, seed_low
+    and seed_high (least and greatest rate of a seed), all in [0, 1], episodes and seeds. Raises `ScoresError` where
+    rows of a group differ in `PROTOCOL`, or are of one seed.
     """
     mixed = [name for name in PROTOCOL if name in cells and name not in by and len(set(cells[name])) > 1]
     if mixed:
@@ -58,16 +61,30 @@ def pooled(cells: pd.DataFrame, by: Sequence[str] = ("m_inf", "n")) -> pd.DataFr
     if cells.duplicated([*by, "seed"]).any():
         raise ScoresError(f"two runs of one seed have the same {', '.join(by)}: choose one of them by its hash.")
     sums = {"successes": ("successes", "sum"), "episodes": ("episodes", "sum"), "seeds": ("seed", "nunique")}
-    table = cells.groupby(list(by)).agg(**sums).reset_index()
+    ends = {"seed_low": ("rate", "min"), "seed_high": ("rate", "max")}
+    rated = cells.assign(rate=cells["successes"] / cells["episodes"])
+    table = rated.groupby(list(by)).agg(**sums, **ends).reset_index()
     counts = zip(table.pop("successes").tolist(), table["episodes"].tolist(), strict=True)
     rates = pd.DataFrame([(k / n, *wilson(k, n)) for k, n in counts], columns=["success", "low", "high"])
     return table.join(rates)
 
 
 def subject(cells: pd.DataFrame) -> str:
-    """What was trained, on which data, for how long, in words for a title."""
+    """What was trained, with its weight of the Q loss, on which data, for how long, in words for a title."""
     row = cells.iloc[0]
-    return f"{row['agent'].upper()} ({row['preset']}) on {where(row)}, after {row['step']:,} updates"
+    return f"{display_name(row['agent'])} ({settings(cells)}) on {where(row)}, after {row['step']:,} updates"
+
+
+def settings(cells: pd.DataFrame) -> str:
+    """Preset and, where it is known and one, the weight of the Q loss: runs of one preset may differ in it."""
+    known = set(cells["w_ql"]) if "w_ql" in cells else set()
+    weight = [f"{SYMBOLS['w_ql']} = {value:g}" for value in known if len(known) == 1]
+    return ", ".join([str(cells["preset"].iloc[0]), *weight])
+
+
+def budget(m_inf: int, n: int) -> str:
+    """An inference budget in symbols."""
+    return f"{M_INF} = {m_inf}, {N} = {n}"
 
 
 def where(row: pd.Series) -> str:
@@ -76,13 +93,15 @@ def where(row: pd.Series) -> str:
     return f"{row['data']} {environment}, {number}"
 
 
-def interval_note(table: pd.DataFrame, what: str = "Bars", *, rings: bool = True) -> str:
-    """What the intervals of a `pooled` table are, with their n, and what the rings beside them are."""
+def interval_note(table: pd.DataFrame, what: str = "Bars", seeds_are: str = "rings") -> str:
+    """What the intervals of a `pooled` table are, with their n, and where its seeds are seen, as `seeds_are` says."""
     episodes, seeds = (_range(table[name].to_numpy()) for name in ("episodes", "seeds"))
+    note = f"{what}: 95 % Wilson interval of {episodes} episodes, episode noise only"
     if seeds == "1":
-        return f"{what}: 95 % Wilson interval of {episodes} episodes of one seed."
-    note = f"{what}: 95 % Wilson interval of {episodes} episodes pooled over {seeds} seeds (these, not new ones)"
-    return f"{note}; rings: single seeds." if rings else f"{note}."
+        return f"{note} (one seed)."
+    seed_low, seed_high, low, high = table[["seed_low", "seed_high", "low", "high"]].to_numpy(float).T
+    more = np.mean(seed_high - seed_low) > np.mean(high - low)
+    return f"{note}; the {seeds} training seeds differ{' by more' if more else ''} ({seeds_are})."
 
 
 def _range(values: Int[np.ndarray, " cell"]) -> str:
@@ -149,7 +168,7 @@ def plain_log(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-@styled()
+@styled(2.4)
 def scaling(table: pd.DataFrame, title: str = "") -> Figure:
     """Sequential scaling (M_inf), parallel scaling (N), and their grid, from a `success_table`.
 
@@ -165,30 +184,29 @@ def scaling(table: pd.DataFrame, title: str = "") -> Figure:
         success_axis(axes)
         axes.set_ylabel("success [%]")
     _grid(grid, table)
-    episodes = sorted(set(table["episodes"]))
-    note = f"{episodes[0]} episodes a cell, bars: Wilson 95 % interval"
+    episodes = _range(table["episodes"].to_numpy())
+    note = f"{episodes} episodes a cell; bars: 95 % Wilson interval, episode noise only"
     figure.suptitle(f"{title}\n{note}" if title else note, fontsize="small")
     return figure
 
 
 def _lines(axes: Axes, table: pd.DataFrame, x: str, line: str, symbol: str) -> None:
-    values = sorted(table[line].unique())
-    for i, (value, shift) in enumerate(zip(values, apart(len(values)), strict=True)):
-        success_line(axes, table.loc[table[line] == value], x, series(i), shift, label=f"{symbol} = {value}")
-    legend_above(axes, 3 if len(values) < 4 else 2)
+    styles = count_series(table[line])
+    for (value, style), shift in zip(styles.items(), apart(len(styles)), strict=True):
+        success_line(axes, table.loc[table[line] == value], x, style, shift, label=f"{symbol} = {value}")
+    legend_above(axes, 2)
 
 
 def _grid(axes: Axes, table: pd.DataFrame) -> None:
-    values = table.pivot(index="n", columns="m_inf", values="success").sort_index(ascending=False) * PER_CENT
-    axes.imshow(values.to_numpy(), cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    """N along x and M_inf along y, as in `compute_grid`."""
+    values = table.pivot(index="m_inf", columns="n", values="success") * PER_CENT
+    axes.imshow(values.to_numpy(), cmap="cividis", vmin=0, vmax=100, aspect="auto", origin="lower")
     for i, j in np.ndindex(values.shape):
         share = values.to_numpy()[i, j]
-        axes.text(
-            j, i, f"{share:.0f}", ha="center", va="center", color="black" if share > 55 else "white", fontsize="small"
-        )
-    axes.set_xticks(range(values.shape[1]), [str(m) for m in values.columns])
-    axes.set_yticks(range(values.shape[0]), [str(n) for n in values.index])
-    axes.set_xlabel(STEPS)
-    axes.set_ylabel(CANDIDATES)
+        ink = "black" if share > 55 else "white"
+        axes.text(j, i, f"{share:.0f}", ha="center", va="center", color=ink, fontsize="small")
+    axes.set_xticks(range(values.shape[1]), [str(n) for n in values.columns])
+    axes.set_yticks(range(values.shape[0]), [str(m) for m in values.index])
+    axes.set(xlabel=CANDIDATES, ylabel=STEPS)
     axes.set_title("success [%]", fontsize="small")
     axes.grid(False)

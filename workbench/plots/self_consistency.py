@@ -11,14 +11,14 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from workbench.plots.scaling import M_INF
+from workbench.plots.scaling import M_INF, SYMBOLS
 from workbench.plots.style import GREY, counted, legend_above, series, styled
 
 COLOURS = "cividis"
 PER_TIME = "error [action / time]"
 
 
-@styled(2.35)
+@styled(2.6)
 def self_consistency(
     grid: pd.DataFrame, flow_matching: pd.DataFrame, sampler: pd.DataFrame, what: str = "SORL on eight Gaussians"
 ) -> Figure:
@@ -30,7 +30,7 @@ def self_consistency(
     data, for the title.
     """
     figure = Figure(layout="constrained")
-    tiles, training, gaps = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+    tiles, training, gaps = figure.subplots(1, 3, width_ratios=(1.45, 1, 1))
     _tiles(tiles, grid, flow_matching)
     _training(training, grid, flow_matching)
     _gaps(gaps, sampler)
@@ -38,9 +38,9 @@ def self_consistency(
         updates_axis(axes, grid)
     seeds = counted(len(set(grid["seed"])), "seed")
     figure.suptitle(
-        f"{what}, $w_{{\\mathrm{{ql}}}} = 0$. Tiles: mean of {seeds} after "
-        f"{grid['step'].max():,} updates. Lines: mean of {seeds}; bands: their range.",
-        fontsize="x-small",
+        f"{what}, {SYMBOLS['w_ql']} = 0. Tiles: mean of {seeds} after {grid['step'].max():,} updates. "
+        "Lines: mean of the seeds; bands: their range.",
+        fontsize="small",
     )
     return figure
 
@@ -61,7 +61,9 @@ def updates_axis(axes: Axes, table: pd.DataFrame) -> None:
             factor = rates[before] / rates[after]
             place = axes.get_xaxis_transform()
             text = f"lr / {factor:.3g}"
-            axes.text(before, 0.98, text, transform=place, rotation=90, ha="right", va="top", fontsize=5, color=GREY)
+            axes.text(
+                before, 0.98, text, transform=place, rotation=90, ha="right", va="top", fontsize="small", color=GREY
+            )
 
 
 def over_seeds(
@@ -91,9 +93,7 @@ def _tiles(axes: Axes, grid: pd.DataFrame, flow_matching: pd.DataFrame) -> None:
     names = [_fraction(h) for h in (*levels, 1 / len(exact))]
     axes.set_yticks([*(i + 0.5 for i in range(len(levels))), below + 0.5], names)
     axes.set_xticks((0, 0.25, 0.5, 0.75, 1), ("0", "¼", "½", "¾", "1"))
-    axes.text(
-        0, below - 0.04, "flow matching, against the exact velocity", fontsize="xx-small", color=GREY, va="bottom"
-    )
+    axes.text(0, below - 0.04, "flow matching, to the exact velocity", fontsize="small", color=GREY, va="bottom")
     axes.set_title(f"self-consistency {PER_TIME}", fontsize="small", pad=3)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -106,8 +106,7 @@ def _tile(axes: Axes, t: float, width: float, row: float, error: float, mapper: 
     axes.add_patch(Rectangle((t, row), width, 1, facecolor=colour, edgecolor="white", linewidth=1))
     ink = "black" if colour[:3] @ (0.3, 0.6, 0.1) > 0.45 else "white"
     text = f"{error:.2f}" if width > 0.15 else f"{error:.2f}".removeprefix("0")
-    size = "x-small" if width > 0.15 else 4.8
-    axes.text(t + width / 2, row + 0.5, text, ha="center", va="center", color=ink, fontsize=size)
+    axes.text(t + width / 2, row + 0.5, text, ha="center", va="center", color=ink, fontsize="small")
 
 
 def _fraction(h: float) -> str:

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.plots.scaling import (
-    M_INF,
+    SYMBOLS,
     apart,
+    budget,
     budget_axis,
     interval_note,
     pooled,
@@ -22,7 +23,6 @@ from workbench.plots.style import GREY, series, styled
 from workbench.stats import ScoresError
 
 WEIGHTS = {"w_ql": "Q loss", "w_fm": "flow matching", "w_sc": "self-consistency"}
-SYMBOLS = {"w_ql": r"$w_{\mathrm{QL}}$", "w_fm": r"$w_{\mathrm{FM}}$", "w_sc": r"$w_{\mathrm{SC}}$"}
 
 
 @styled(2.3)
@@ -44,18 +44,19 @@ def weight_sensitivity(cells: pd.DataFrame, diverged: pd.DataFrame | None = None
         for i, ((m_inf, n), shift) in enumerate(zip(budgets, apart(len(budgets), 0.15), strict=True)):
             rates, runs = (each.loc[(each["m_inf"] == m_inf) & (each["n"] == n)] for each in varied)
             style = series(i)
-            success_line(axes, rates, "factor", style, shift, label=f"{M_INF} = {m_inf}, $N$ = {n}")
+            success_line(axes, rates, "factor", style, shift, label=budget(m_inf, n))
             seed_rings(axes, runs, "factor", style["color"], shift)
+        lost = [] if diverged is None else [_along(diverged, centre, weight)]
         label = f"multiples of {SYMBOLS[weight]} = {centre[weight]:g}"
-        budget_axis(axes, varied[0], "factor", label, base=10)
+        budget_axis(axes, pd.concat([varied[0], *lost]), "factor", label, base=10)
         success_axis(axes)
         axes.set_title(name, fontsize="small")
-        if diverged is not None:
-            _mark_lost(axes, _along(diverged, centre, weight))
+        for runs in lost:
+            _mark_lost(axes, runs)
     row[0].set_ylabel("success [%]")
     handles, labels = row[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="x-small")
-    figure.suptitle(f"{subject(cells)}\n{interval_note(table)}", fontsize="x-small")
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
+    figure.suptitle(f"{subject(cells)}\n{interval_note(table)}", fontsize="small")
     return figure
 
 
@@ -64,7 +65,7 @@ def _mark_lost(axes: Axes, runs: pd.DataFrame) -> None:
     for factor, step in zip(runs["factor"], runs["step"], strict=True):
         axes.plot([factor], [0], marker="x", color="black", markersize=5, linestyle="", clip_on=False)
         note = f"diverged\nafter {step / 1000:.3g}k"
-        axes.annotate(note, (factor, 0), (3, 7), textcoords="offset points", ha="center", fontsize="xx-small")
+        axes.annotate(note, (factor, 0), (5, 2), textcoords="offset points", fontsize="small")
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, factor / 1.3), max(high, factor * 1.3))
 
@@ -72,7 +73,7 @@ def _mark_lost(axes: Axes, runs: pd.DataFrame) -> None:
 def _centre(cells: pd.DataFrame) -> dict[str, float]:
     """The setting that all others differ from in one weight: each weight's most common value among the settings."""
     settings = cells.drop_duplicates(list(WEIGHTS))
-    centre = {weight: statistics.mode(settings[weight].tolist()) for weight in WEIGHTS}
+    centre = {weight: float(statistics.mode(settings[weight].tolist())) for weight in WEIGHTS}
     if not _at(settings, centre).any():
         raise ScoresError(f"no run has the loss weights {centre} that the others vary: train it with the preset.")
     return centre

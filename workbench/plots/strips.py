@@ -7,23 +7,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
+from workbench.plots.scaling import budget, subject
 from workbench.plots.style import GREY, SERIES, styled
+from workbench.stats import ScoresError
 
 CHOSEN, REJECTED = SERIES[0][0], SERIES[1][0]
-LEFT, RIGHT, TOP, BOTTOM = 0.66, 0.04, 0.36, 0.34
+LEFT, RIGHT, TOP, BOTTOM = 0.66, 0.04, 0.36, 0.42
 """Margins, in inches."""
 TRACE, OVER, UNDER = 0.46, 0.06, 0.24
 """Height of a plot of Q, and the space above and below it, in inches."""
 
 
 @styled(4.6)
-def rollout_strips(q: pd.DataFrame, frames: np.ndarray) -> Figure:
+def rollout_strips(q: pd.DataFrame, frames: np.ndarray, cells: pd.DataFrame) -> Figure:
     """Rows: inference budgets from the same start. Columns: moments of each episode, evenly spaced over its length.
 
     Under each row Q over time, its axis cut so that every cursor (dotted) stands under the middle of its frame: the
     action that was chosen, and the range of the candidates. `q` and `frames` are the tables `strip_q` and
-    `strip_frames` of the study `strips`; the axis of Q is the same in every row.
+    `strip_frames` of the study `strips`; `cells` are evaluated runs, which say what was trained. The axis of Q is the
+    same in every row. The last state has no action, and so no dot. Raises `ScoresError` where the run of `q` is not
+    among the cells.
     """
+    run = cells.loc[cells["hash"] == q["hash"].iloc[0]]
+    if run.empty:
+        raise ScoresError(f"run {q['hash'].iloc[0]} is not among the evaluated runs: give those it was drawn from.")
     budgets = list(dict.fromkeys(zip(q["m_inf"], q["n"], strict=True)))
     moments = int(q["moment"].to_numpy().max())
     figure = Figure(layout=PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=False))
@@ -43,9 +50,9 @@ def rollout_strips(q: pd.DataFrame, frames: np.ndarray) -> Figure:
             _frame(figure.add_axes(_relative(place, width, height)), image, part, j + 1)
         place = (LEFT, top - picture - OVER - TRACE, width - LEFT - RIGHT, TRACE)
         _trace(figure.add_axes(_relative(place, width, height)), part, moments, limits)
-        label = rf"$M_{{\mathrm{{inf}}}} = {m_inf}$" + f"\n$N = {n}$"
+        label = budget(m_inf, n).replace(", ", "\n")
         figure.text(0.3 / width, (top - picture / 2) / height, label, ha="center", va="center", fontsize="small")
-    _explain(figure, q, height)
+    _explain(figure, q, f"{subject(run)}; seed {q['seed'].iloc[0]}", height)
     return figure
 
 
@@ -67,7 +74,7 @@ def _frame(axes: Axes, image: UInt8[np.ndarray, "height width 3"], part: pd.Data
     step = int(part.loc[part["moment"] == moment, "step"].iloc[0])
     over = step == part["length"].iloc[0]
     outcome = ("success" if part["success"].iloc[0] else "no success") if over else ""
-    axes.set_title(f"step {step}{': ' if over else ''}{outcome}", fontsize="x-small", pad=2)
+    axes.set_title(f"step {step}{': ' if over else ''}{outcome}", fontsize="small", pad=2)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 
@@ -84,20 +91,18 @@ def _trace(axes: Axes, part: pd.DataFrame, moments: int, limits: tuple[float, fl
     axes.plot(shown["step"], shown["q_chosen"], "o", color=CHOSEN, markersize=3, zorder=4)
     axes.set(xlim=(-half, length + half), ylim=limits)
     axes.set_xticks([])
-    axes.tick_params(axis="y", labelsize="x-small")
+    axes.tick_params(axis="y", labelsize="small")
     axes.set_ylabel("$Q$", rotation=0, va="center")
     axes.yaxis.set_label_coords(-0.052, 0.5)
     axes.grid(axis="x", visible=False)
 
 
-def _explain(figure: Figure, q: pd.DataFrame, height: float) -> None:
+def _explain(figure: Figure, q: pd.DataFrame, title: str, height: float) -> None:
     """What is drawn, and how the start was chosen."""
     first = q.iloc[0]
-    figure.text(
-        0.5, 1 - 0.05 / height, f"{first['task']}, seed {first['seed']}", fontsize="small", ha="center", va="top"
-    )
-    drawn = "Blue: $Q$ of the chosen action, dots at the frames; orange: range of $Q$ over the $N$ candidates. "
-    drawn += "Pale cube: goal."
+    figure.text(0.5, 1 - 0.05 / height, title, fontsize="small", ha="center", va="top")
+    drawn = "Blue: $Q$ of the chosen action, dots at the frames (the last state has none); "
+    drawn += "orange: range of $Q$ over the $N$ candidates. Pale cube: goal."
     rule = f"Start {first['episode'] + 1} of {first['starts']}, "
     if first["differing"]:
         rule += (
@@ -106,4 +111,4 @@ def _explain(figure: Figure, q: pd.DataFrame, height: float) -> None:
         )
     else:
         rule += "the first; at none does the last budget succeed where the first does not."
-    figure.text(0.5, 0.05 / height, f"{drawn}\n{rule}", fontsize="x-small", ha="center", va="bottom", color="#333333")
+    figure.text(0.5, 0.05 / height, f"{drawn}\n{rule}", fontsize="small", ha="center", va="bottom", color="#333333")

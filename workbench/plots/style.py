@@ -29,6 +29,8 @@ SERIES = [
 """Colour, dash pattern and marker of the i-th series."""
 
 GREY = "#666666"
+SMALLEST = 6.5
+"""Points: no text of a figure is smaller. `small` is 6.7 under `paper_style`."""
 
 AGENTS: dict[str, tuple[str, Any, str]] = {
     "BC": ("#B5B5B5", (0, (1, 1)), "s"),
@@ -102,9 +104,19 @@ def series(i: int) -> dict[str, Any]:
     return {"color": colour, "linestyle": dash, "marker": marker, "markersize": 3.2, "linewidth": 1.2}
 
 
+def count_series(counts: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """By number of steps or candidates, what draws its line: 1, 2, 4, … look alike in every figure.
+
+    Where a number is none of these, all are told apart by their order alone.
+    """
+    ordered = sorted({int(count) for count in counts})
+    known = {2**i: i for i in range(len(SERIES))}
+    return {count: series(known[count] if set(ordered) <= set(known) else i) for i, count in enumerate(ordered)}
+
+
 def legend_above(axes: Axes, columns: int) -> None:
     """The legend in rows over the panel, where no line can run through it."""
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, fontsize="x-small", borderaxespad=0.2)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, fontsize="small", borderaxespad=0.2)
 
 
 @contextmanager
@@ -127,7 +139,9 @@ def paper_style(height: float = 2.2) -> Iterator[None]:
         "grid.alpha": 0.25,
         "grid.linewidth": 0.5,
         "legend.frameon": False,
-        "legend.handlelength": 2.6,
+        "legend.handlelength": 2.2,
+        "legend.handletextpad": 0.5,
+        "legend.columnspacing": 1.1,
         "savefig.dpi": 200,
     }
     with matplotlib.rc_context(settings):
@@ -152,12 +166,23 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write `stem` as .pdf, .svg and .png, each whole or not at all; equal figures are equal files."""
     stamps = {"pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": None}, "png": {}}
     paths = []
+    with paper_style():
+        _settle(figure)
     for kind, metadata in stamps.items():
         path = stem.with_suffix(f".{kind}")
         with paper_style(), atomic_write(path) as file:
             figure.savefig(file, format=kind, metadata=metadata)
         paths.append(path)
     return paths
+
+
+def _settle(figure: Figure) -> None:
+    """Work the layout out once, and round it: its solver may differ in the last bit from one call to the next."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(float(side), 7) for side in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))
 
 
 def counted(count: int, word: str) -> str:

@@ -20,7 +20,7 @@ from workbench.plots.scaling import (
     success_axis,
     success_line,
 )
-from workbench.plots.style import GREY, counted, legend_above, series, styled
+from workbench.plots.style import GREY, count_series, counted, legend_above, series, styled
 from workbench.stats.intervals import DEFAULT, Bootstrap
 
 RANGES = 10
@@ -35,7 +35,7 @@ def binned(calibration: pd.DataFrame, edges: Float[np.ndarray, " edge"], how: Bo
 
     Ranges lie between neighbouring `edges`; those with steps of fewer than 5 episodes are left out. 95 % percentile
     bootstrap over whole episodes (of any run), because steps of one episode share their fate. Columns: q, return_to_go,
-    low, high, rows, episodes. Empty where no range is left.
+    low, high, rows, episodes, and place, the number of the range. Empty where no range is left.
     """
     q, returns = calibration[["q", "return_to_go"]].to_numpy(float).T
     place = np.clip(np.searchsorted(edges, q, side="right") - 1, 0, len(edges) - 2)
@@ -50,16 +50,18 @@ def binned(calibration: pd.DataFrame, edges: Float[np.ndarray, " edge"], how: Bo
         weight = counts[:, episode[inside]]
         some = weight.sum(axis=1) > 0
         low, high = how.interval(weight[some] @ returns[inside] / weight[some].sum(axis=1), visited)
-        found.append((q[inside].mean(), returns[inside].mean(), float(low), float(high), int(inside.sum()), visited))
-    return pd.DataFrame(found, columns=["q", "return_to_go", "low", "high", "rows", "episodes"])
+        means = q[inside].mean(), returns[inside].mean(), float(low), float(high)
+        found.append((*means, int(inside.sum()), visited, i))
+    return pd.DataFrame(found, columns=["q", "return_to_go", "low", "high", "rows", "episodes", "place"])
 
 
-@styled(2.55)
+@styled(2.75)
 def calibration(calibration: pd.DataFrame, verifier: pd.DataFrame) -> Figure:
     """Q of the chosen action against the discounted return that followed; a panel each for few, some and many N.
 
     `calibration` has one row a recorded step (hash, seed, n, episode, step, q, return_to_go), `verifier` one a run and
-    N. Dots are steps, marks are means over ranges of Q with intervals over episodes. Below the diagonal Q is too high.
+    N. Dots are steps, marks are means over ranges of Q with intervals over episodes; neighbouring ranges are joined.
+    Below the diagonal Q is too high.
     It was learned as the value of going on with one sample: above the diagonal, best-of-N may also be better than that.
     """
     every = sorted(set(calibration["n"]))
@@ -70,23 +72,24 @@ def calibration(calibration: pd.DataFrame, verifier: pd.DataFrame) -> Figure:
     numbers = drawn[["q", "return_to_go"]].to_numpy(float)
     ends = numbers.min() - 1, numbers.max() + 1
     edges = np.linspace(numbers[:, 0].min(), numbers[:, 0].max(), RANGES + 1)
-    for i, (axes, n) in enumerate(zip(row, shown, strict=True)):
+    styles = count_series(every)
+    for axes, n in zip(row, shown, strict=True):
         steps = drawn.loc[drawn["n"] == n]
-        _dots_and_means(axes, steps, edges, series(i))
+        _dots_and_means(axes, steps, edges, styles[n])
         axes.plot(ends, ends, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1.5)
         axes.set(xlim=ends, ylim=ends, aspect="equal", xlabel="$Q(x, a)$ of the action")
         episodes = len(steps[["hash", "episode"]].drop_duplicates())
-        axes.set_title(f"$N = {n}$: {len(steps)} steps, {episodes} episodes", fontsize="x-small")
+        axes.set_title(f"$N = {n}$: {len(steps)} steps, {episodes} episodes", fontsize="small")
     row[0].set_ylabel("discounted return from there")
-    row[0].text(0.04, 0.92, "$Q$ too low", transform=row[0].transAxes, color=GREY, fontsize="x-small")
-    row[0].text(0.96, 0.04, "$Q$ too high", transform=row[0].transAxes, color=GREY, fontsize="x-small", ha="right")
+    row[0].text(0.04, 0.92, "$Q$ too low", transform=row[0].transAxes, color=GREY, fontsize="small")
+    row[0].text(0.96, 0.04, "$Q$ too high", transform=row[0].transAxes, color=GREY, fontsize="small", ha="right")
     seeds = len(set(drawn["seed"]))
     figure.suptitle(
         f"{_title(verifier)}\n"
         f"Dots: steps drawn at random from episodes of {counted(seeds, 'training seed')}. "
-        f"Marks: means over {RANGES} equal ranges of $Q$ (those seen in {FEWEST} episodes or more);\n"
+        f"Marks: means over those of {RANGES} equal ranges\nof $Q$ that {FEWEST} or more episodes visit; "
         "bars: 95 % bootstrap over these episodes. Dashed: $Q$ = return. $Q$ was learned for $N = 1$.",
-        fontsize="x-small",
+        fontsize="small",
     )
     return figure
 
@@ -97,16 +100,23 @@ def _dots_and_means(axes: Axes, steps: pd.DataFrame, edges: Float[np.ndarray, " 
     means = binned(steps, edges)
     q, returns = means[["q", "return_to_go"]].to_numpy(float).T
     error = np.abs(means[["low", "high"]].to_numpy(float).T - returns)
-    axes.errorbar(q, returns, error, capsize=1.5, elinewidth=0.8, **style)
+    marks: dict[str, Any] = style | {"linestyle": ""}
+    line: dict[str, Any] = style | {"marker": ""}
+    axes.errorbar(q, returns, error, capsize=1.5, elinewidth=0.8, **marks)
+    gaps = np.flatnonzero(np.diff(means["place"]) != 1) + 1
+    for joined in np.split(np.arange(len(q)), gaps):
+        axes.plot(q[joined], returns[joined], **line)
 
 
-@styled(2.35)
+@styled(2.5)
 def over_optimisation(verifier: pd.DataFrame) -> Figure:
-    """What choosing the best of more candidates by Q does: success, Q and return from the start, rank correlation.
+    """What choosing the best of more candidates by Q does: success, Q and return at the first step, rank correlation.
 
-    `verifier` has one row a run and N. The Q of the choice grows with N by construction; where the return falls while
-    it grows, the choice exploits errors of the verifier. Q was learned as the value of going on with one sample, so a
-    return above it is no error. The rank correlation is of all steps: also of states with each other, not only actions.
+    `verifier` has one row a run and N. First steps are alike for every N, so there the best Q of more candidates is no
+    less; of later steps that cannot be said, as other choices lead to other states. Shaded is the gap between Q and the
+    return that followed. Q was learned as the value of going on with one sample: a return above it is no error, and
+    inflated values would be a Q above the return. The rank correlation is of all steps: also of states with each other,
+    not only of actions.
     """
     figure = Figure(layout="constrained")
     success, values, ranks = figure.subplots(1, 3)
@@ -117,7 +127,10 @@ def over_optimisation(verifier: pd.DataFrame) -> Figure:
     success.set_ylabel("success [%]")
     seed_line(values, verifier, "n", "return_start", series(0), label="return")
     seed_line(values, verifier, "n", "q_start", series(1), label="$Q$ of the choice")
-    values.set_ylabel("discounted, from the start")
+    places, q = seed_means(verifier, "n", "q_start")
+    gap = {"color": GREY, "alpha": 0.15, "linewidth": 0}
+    values.fill_between(places, q, seed_means(verifier, "n", "return_start")[1], label="gap", **gap)
+    values.set_ylabel("return and $Q$ at the first step,\ndiscounted")
     legend_above(values, 2)
     seed_line(ranks, verifier, "n", "spearman", series(2))
     ranks.axhline(0, color=GREY, linewidth=0.8)
@@ -126,10 +139,8 @@ def over_optimisation(verifier: pd.DataFrame) -> Figure:
         budget_axis(axes, verifier, "n", CANDIDATES)
     number = "/".join(str(episodes) for episodes in sorted(set(verifier["episodes"])))
     left = interval_note(table, "Left")
-    others = (
-        f"Others: lines are means over seeds, marks single seeds; bars: 95 % bootstrap over a seed's {number} episodes."
-    )
-    figure.suptitle(f"{_title(verifier)}\n{left}\n{others}", fontsize="x-small")
+    others = f"Others: lines are means over seeds, marks seeds; bars: 95 % bootstrap over a seed's {number} episodes."
+    figure.suptitle(f"{_title(verifier)}\n{left}\n{others}", fontsize="small")
     return figure
 
 
