@@ -177,6 +177,14 @@ def test_our_runs_stand_apart_with_their_protocol() -> None:
     assert list(rows["bold"])[:-1] == list(table_rows(published.aggregates())["bold"])
 
 
+def test_the_weight_of_the_q_loss_is_part_of_the_protocol() -> None:
+    weighed = evaluated().assign(w_ql=10.0)
+    assert own_scores(weighed).iloc[0]["protocol"].endswith("M_inf 4, N 1, w_QL 10")
+    assert r"cube-single & SORL & 4 & 1 & 10 & 3 &" in main_table_text(published.aggregates(), weighed)["tex"]
+    with pytest.raises(ScoresError, match="mix w_ql 1.0, 10.0"):
+        final_success(pd.concat([weighed, weighed.assign(w_ql=1.0, hash="other")]))
+
+
 def test_text_has_every_number_and_keeps_ours_apart() -> None:
     text = main_table_text(published.aggregates(), evaluated())
     assert set(text) == {"tex", "md", "csv"}

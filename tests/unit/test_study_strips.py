@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.unit.recorded import made_up
@@ -77,7 +78,8 @@ def test_moments_of_the_table_are_the_frames(played):
 
 def test_the_figure_takes_what_the_study_makes(played):
     tables: dict[str, Any] = strips()
-    figure = rollout_strips(*tables.values())
+    run = {"hash": "abc123", "task": TASK, "agent": "sorl", "preset": "small", "data": "regenerated", "step": 3}
+    figure = rollout_strips(*tables.values(), pd.DataFrame([run]))
     assert len(figure.axes) == len(BUDGETS) * (MOMENTS + 1)
 
 
