@@ -74,7 +74,9 @@ def test_the_last_bit_of_a_layout_is_not_drawn(tmp_path):
     for i, left in enumerate((0.1, 0.1 + 3e-17, 0.1 + 1e-12)):
         figure = Figure(layout=PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=False))
         figure.add_axes((left, 0.1, 0.8, 0.8)).plot([0, 1])
+        engine = figure.get_layout_engine()
         files.append([path.read_bytes() for path in save_figure(figure, tmp_path / str(i))])
+        assert figure.get_layout_engine() is engine
     assert files[0] == files[1] == files[2]
 
 

@@ -79,7 +79,7 @@ def test_moments_of_the_table_are_the_frames(played):
 def test_the_figure_takes_what_the_study_makes(played):
     tables: dict[str, Any] = strips()
     run = {"hash": "abc123", "task": TASK, "agent": "sorl", "preset": "small", "data": "regenerated", "step": 3}
-    figure = rollout_strips(*tables.values(), pd.DataFrame([run]))
+    figure = rollout_strips(tables["strip_q"], tables["strip_frames"], pd.DataFrame([run]))
     assert len(figure.axes) == len(BUDGETS) * (MOMENTS + 1)
 
 

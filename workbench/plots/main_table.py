@@ -148,10 +148,10 @@ def main_table_text(scores: pd.DataFrame, cells: pd.DataFrame | None = None) -> 
     Percent in tex and md, as mean ± sd over seeds; the long csv keeps rates, protocol and source of every number.
     Arguments and errors of `table_rows`.
     """
-    rows = table_rows(scores, cells)
+    rows, played = table_rows(scores, cells), "" if cells is None else own_budget(cells)
     return {
-        "tex": _latex(rows, "" if cells is None else own_budget(cells)),
-        "md": _markdown(rows),
+        "tex": _latex(rows, played),
+        "md": _markdown(rows, played),
         "csv": rows.to_csv(index=False, float_format="%.6g"),
     }
 
@@ -179,7 +179,7 @@ def _own_lines(rows: pd.DataFrame, bold: str, spread: str) -> list[tuple[str, st
     ]
 
 
-def _markdown(rows: pd.DataFrame) -> str:
+def _markdown(rows: pd.DataFrame, played: str) -> str:
     known = rows.loc[rows["kind"] == "published"]
     methods = in_order(known["method"])
     lines = ["Published, success [%]. " + _caption(known), ""]
@@ -188,7 +188,8 @@ def _markdown(rows: pd.DataFrame) -> str:
     )
     own = _own_lines(rows, "**{}**", " ± {}")
     if own:
-        lines += ["", "Ours, not to be read as a column of the above; ± 1 standard deviation over seeds.", ""]
+        apart = "Ours, not to be read as a column of the above; ± 1 standard deviation over seeds."
+        lines += ["", f"{apart} {played}".strip(), ""]
         lines += _markdown_table(list(OWN_HEADER), [list(line) for line in own])
     return "\n".join(lines) + "\n"
 

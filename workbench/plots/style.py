@@ -166,6 +166,7 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write `stem` as .pdf, .svg and .png, each whole or not at all; equal figures are equal files."""
     stamps = {"pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": None}, "png": {}}
     paths = []
+    engine = figure.get_layout_engine()
     with paper_style():
         _settle(figure)
     for kind, metadata in stamps.items():
@@ -173,6 +174,7 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
         with paper_style(), atomic_write(path) as file:
             figure.savefig(file, format=kind, metadata=metadata)
         paths.append(path)
+    figure.set_layout_engine(engine or "none")
     return paths
 
 
