@@ -18,7 +18,7 @@
 #
 # Three terms train it:
 #
-# $$L_\pi = w_{ql}\,L_{QL} + w_{fm}\,L_{FM} + w_{sc}\,L_{SC}$$
+# $$L_\pi = w_{QL}\,L_{QL} + w_{FM}\,L_{FM} + w_{SC}\,L_{SC}$$
 #
 # - **Flow matching** teaches the smallest step from data:
 #   $L_{FM} = \lVert s(a_t, t, \tfrac18) - (a_1 - a_0)\rVert^2$.
@@ -123,7 +123,7 @@ def train(state, weights, updates):
 
 
 # %% [markdown]
-# First imitation alone: $w_{ql} = 0$. The learning rate is one of the weights too, so we turn it down for the last
+# First imitation alone: $w_{QL} = 0$. The learning rate is one of the weights too, so we turn it down for the last
 # part. This takes some fifteen seconds on two cores, and half as long again when it has to compile.
 
 # %%
@@ -176,7 +176,7 @@ show_clouds({"exact, 8 steps": exact} | {rf"$M_{{\mathrm{{inf}}}} = {m}$": a for
 # %% [markdown]
 # ## Turn a weight while it trains
 #
-# Now the Q loss: $w_{ql}$ goes from 0 to `W_QL`, and training goes on from the same state. `replace` gives new weights;
+# Now the Q loss: $w_{QL}$ goes from 0 to `W_QL`, and training goes on from the same state. `replace` gives new weights;
 # they are an argument of the compiled program and not a part of it, so nothing is compiled again.
 
 # %%
@@ -185,7 +185,8 @@ steered = train(imitator, replace(weights, ql=W_QL), STEER)
 compiled_again = len(compiled) - programs
 print(f"programs compiled when the weight changed: {compiled_again}")
 
-figure = learning_curve(pd.DataFrame(rows), rf"vertical lines: lower learning rate; $w_{{ql}}$ from 0 to {W_QL:g}")
+title = rf"vertical lines: lower learning rate; $w_{{QL}}$ from 0 to {W_QL:g}"
+figure = learning_curve(pd.DataFrame(rows), title, clip=agent.clip)
 for axes in figure.axes:
     axes.axvline(IMITATE / 1000, color="black", linewidth=0.6)
     axes.axvline((IMITATE + SETTLE) / 1000, color="black", linewidth=0.6)

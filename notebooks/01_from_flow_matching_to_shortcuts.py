@@ -113,7 +113,7 @@ def table(m, points):
 def show_paths(s, steps, title):
     paths = pd.concat([exact_flow, *(table(m, walk(s, m)) for m in steps)]).assign(seed=0, step=0)
     figure = flow_paths(paths[paths["t"] == 1], paths[paths["path"] < PATHS])
-    figure.suptitle(f"{title}. Above: {PATHS} draws of noise. Below: {DRAWS:,} actions a panel.", fontsize="x-small")
+    figure.suptitle(f"{title}. Above: {PATHS} draws of noise. Below: {DRAWS:,} actions a panel.", fontsize="small")
     show(figure)
 
 

@@ -154,7 +154,7 @@ for updates in np.diff(STEPS, prepend=0).tolist():
 trained, at_first = actor(state), seen[0]
 figure = self_consistency(*three(seen))
 note = f"Both losses, one seed. Tiles after {STEPS[-1]:,} updates; {DRAWS:,} draws a number"
-figure.suptitle(note, fontsize="x-small")
+figure.suptitle(note, fontsize="small")
 show(figure)
 
 # %% [markdown]
@@ -219,7 +219,7 @@ print(f"similarity of their errors {similarity:.2f}")
 # %% [markdown]
 # ## Off, on, off, on
 #
-# Now a new network, and $w_{sc}$ as a switch. First it is off, so that flow matching teaches the finest steps and
+# Now a new network, and $w_{SC}$ as a switch. First it is off, so that flow matching teaches the finest steps and
 # nobody the others; then on, off, and on again. `replace` gives new weights; they are an argument of the compiled
 # program, so nothing compiles anew. At some moments we keep what one step does.
 
@@ -250,7 +250,7 @@ for axes in figure.axes[1:3]:
         line.set_marker("")
 figure.axes[1].set_yticks((0.05, 0.1, 0.2, 0.5, 1), ("0.05", "0.1", "0.2", "0.5", "1"))
 note = f"$w_{{sc}} = 0$ where grey; one seed. Tiles after {turns[-1]:,} updates; {DRAWS:,} draws a number"
-figure.suptitle(note, fontsize="x-small")
+figure.suptitle(note, fontsize="small")
 show(figure)
 
 # %% [markdown]

@@ -11,7 +11,7 @@
 # %% [markdown]
 # ## The equation
 #
-# $$L_\pi = w_{ql}\,L_{QL} + w_{fm}\,L_{FM} + w_{sc}\,L_{SC}$$
+# $$L_\pi = w_{QL}\,L_{QL} + w_{FM}\,L_{FM} + w_{SC}\,L_{SC}$$
 #
 # - $L_{QL} = -Q(x, a_\pi) / \mathrm{stopgrad}(\mathrm{mean}|Q|)$ asks: *is the action good?* It alone knows of reward.
 # - $L_{FM}$ asks: *does the smallest step, 1/8, follow the data?* It alone looks at data.
@@ -129,12 +129,12 @@ display(measured.rename(columns=columns).style.format("{:.3g}"))
 #   off to wherever $Q$ is large, for nothing ties it to the data any more. The reward even rises. That is the danger:
 #   it is reward by a critic's guess, at a distance from all data.
 #
-# And in `main` one step pays with some distance for reward. How much is what $w_{ql}$ and $w_{sc}$ settle between them.
+# And in `main` one step pays with some distance for reward. How much is what $w_{QL}$ and $w_{SC}$ settle between them.
 
 # %% [markdown]
 # ## Back, and another way
 #
-# Was it $w_{sc} = 0$, or would a small weight have done as well? `rewind` takes a branch back to any update. The
+# Was it $w_{SC} = 0$, or would a small weight have done as well? `rewind` takes a branch back to any update. The
 # trainer keeps a few states on the way, trains again from the nearest one, and arrives at the same bits. What was
 # turned at that update or later is undone, the learning rate too.
 
@@ -162,7 +162,7 @@ print({name: round(tenth[name], 3) for name in columns})
 
 # %% [markdown]
 # **How to read it.** The self-consistency error lies between that of no weight and that of the whole. But the distance
-# of one step is no less than without any: against $w_{ql}$ a tenth of $w_{sc}$ loses. Weights that pull at the same
+# of one step is no less than without any: against $w_{QL}$ a tenth of $w_{SC}$ loses. Weights that pull at the same
 # step are to be judged against each other, not each against zero.
 #
 # ## Save it, repeat it
@@ -190,8 +190,8 @@ print(f"programs compiled since the first start: {recompiled}")
 # | do | expect |
 # |---|---|
 # | *experiment* "Turn off self-consistency…", **Try it** | the error climbs, the one-step cloud leaves the clusters |
-# | $w_{sc}$ back up | it comes back, faster than it was learned |
-# | $w_{ql}$ slowly from 1 to 30 | one and two steps move to the reward, eight hardly: $M_{\mathrm{BTT}} = 2$ |
+# | $w_{SC}$ back up | it comes back, faster than it was learned |
+# | $w_{QL}$ slowly from 1 to 30 | one and two steps move to the reward, eight hardly: $M_{\mathrm{BTT}} = 2$ |
 # | $N$ up to 16, training paused | the first cloud moves to the ring at once: nothing is learned, the critic chooses |
 # | $M_{\mathrm{inf}}$ up to 64 | beyond eight steps the network was never trained: the clusters blur |
 # | learning rate to 0.03 | training halts and says why; rewind to before the mark |

@@ -249,8 +249,8 @@ except NoGraphicsError as error:
 # | `TASK`, another of the five, *Run All* | the same file, the same play, another reward: no data are made again |
 # | *episodes* = 50 in the panel, **Evaluate now** | about the same success, less than half the interval |
 # | $N$ = 16 in the panel, **Evaluate now** | success falls at once, though nothing was learned anew |
-# | $w_{ql}$ = 10 before the start | $N = 1$ gains, the best budget loses (18 % and 66 % in `benchmarks/NOTES.md`) |
-# | **Fork now** at 5,000 updates, $w_{ql}$ = 0 in the fork | both branches are evaluated; compare their points |
+# | $w_{QL}$ = 10 before the start | $N = 1$ gains, the best budget loses (18 % and 66 % in `benchmarks/NOTES.md`) |
+# | **Fork now** at 5,000 updates, $w_{QL}$ = 0 in the fork | both branches are evaluated; compare their points |
 #
 # A trainer that was stopped starts again with **Start**. `workbench replay` repeats a saved session without a notebook.
 #

@@ -132,8 +132,8 @@ for updates in np.diff(STEPS, prepend=0).tolist():
     history.append(rows(reports[step], step, lr))
 untrained, trained = reports[0], reports[STEPS[-1]]
 figure = w2_bound(pd.concat(history))
-note = f"One seed, $w_{{ql}} = 0$, {DRAWS:,} draws a number. Stacked: the measured bound. Floor: $W_2$ of data and data"
-figure.suptitle(note, fontsize="x-small")
+note = f"One seed, $w_{{QL}} = 0$, {DRAWS:,} draws a number. Stacked: the measured bound. Floor: $W_2$ of data and data"
+figure.suptitle(note, fontsize="small")
 show(figure)
 
 # %% [markdown]
@@ -244,7 +244,7 @@ display(explorer)
 # %% [markdown]
 # | do | expect |
 # |---|---|
-# | $w_{sc}$ to 0, and back | the part of self-consistency for one step grows six-fold, and so does the distance |
+# | $w_{SC}$ to 0, and back | the part of self-consistency for one step grows six-fold, and so does the distance |
 # | all three clusters to the middle | one Gaussian: flow matching nearly vanishes, discretisation is what is left |
 # | the clusters to the corners | all parts grow by about a half: longer ways, steeper turns |
 # | there, the width of modes to its least | hardly a change: how far apart they are matters, not how narrow |

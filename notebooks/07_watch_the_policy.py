@@ -213,7 +213,7 @@ with paper_style(2.5):
     right.plot(steps, [each.value for each in known], **series(2) | {"marker": "", "linestyle": "-"})
     right.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
     right.set(xlabel="step", ylabel=r"$\Pr(Q^\mathrm{success} > Q^\mathrm{failure})$", ylim=(0, 1.02))
-    right.set_title("band: 95 % bootstrap over episodes", fontsize="x-small")
+    right.set_title("band: 95 % bootstrap over episodes", fontsize="small")
     legend_above(left, 3)
 show(figure)
 

@@ -21,7 +21,7 @@
 #
 # $$\ell(x, z) = \max(0, -a_2)^2, \qquad a = \text{two steps of the policy from noise } z$$
 #
-# and what the actor descends becomes $w_{ql} L_{QL} + w_{fm} L_{FM} + w_{sc} L_{SC} + w_{fence}\, \mathbb E\,\ell$.
+# and what the actor descends becomes $w_{QL} L_{QL} + w_{FM} L_{FM} + w_{SC} L_{SC} + w_{fence}\, \mathbb E\,\ell$.
 
 # %% [markdown]
 # ## Imports
@@ -154,7 +154,7 @@ show(action_clouds(clouds, own.reward_grid))
 
 # %% [markdown]
 # **How to read it.** Our agent copies the cluster that pays; no gradient of $Q$ could lead it elsewhere. SORL's two
-# steps are pulled by that gradient and held by what eight steps imitate; how far they go is what $w_{ql}$ says. That
+# steps are pulled by that gradient and held by what eight steps imitate; how far they go is what $w_{QL}$ says. That
 # ours earns more here means little: this data holds the best action, one in eight times. Where it does not, there is
 # nothing to copy.
 #
