@@ -46,6 +46,7 @@ from workbench.live import Controls, LiveView, Trainer
 from workbench.paths import data_dir, runs_dir
 from workbench.plots import scaling, show, style
 from workbench.render import run as rendering
+from workbench.stats import budgets
 from workbench.store import checkpoint, folder, query
 from workbench.studies.strips import mosaic
 
@@ -211,7 +212,7 @@ display(listed[["hash", "task", "agent", "preset", "step", "done", "data"]])
 
 # %%
 found = evaluate_run(run, cell.grid(M_INF, N), episodes=FINAL, episode_limit=LIMIT, progress=False)
-table = scaling.success_table(found.table())
+table = budgets.success_table(found.table())
 title = f"SORL (small) on cube-single, task 2, after {trainer.branch.step:,} updates"
 show.show(scaling.scaling(table, title))
 display(table[["m_inf", "n", "success", "low", "high", "return", "act_ms"]].round(2))

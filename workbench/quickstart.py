@@ -14,8 +14,9 @@ from workbench.evaluate.rollout import save_rollouts
 from workbench.experiments import Schedule, evaluate_missing, evaluate_run, train_run
 from workbench.paths import atomic_write, write_json
 from workbench.plots.learning import learning_curve
-from workbench.plots.scaling import scaling, subject, success_table
+from workbench.plots.scaling import scaling, subject
 from workbench.plots.style import save_figure
+from workbench.stats.budgets import success_table
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec, make_spec
@@ -79,7 +80,9 @@ def quickstart(
         record = read_run(folder)
     out = out or record.path
     with _step("draw", seconds, say, "learning curve, sequential and parallel scaling"):
-        summary = Summary(record, success_table(record.evals), {}, seconds)
+        asked = (record.evals["step"] == size.steps) & (record.evals["verifier"] == "mean")
+        asked &= record.evals["success_timing"] == "post"
+        summary = Summary(record, success_table(record.evals.loc[asked]), {}, seconds)
         summary.files.update(_draw(summary, out))
     with _step("video", seconds, say, "the same start under every number of steps, with Q-values"):
         try:

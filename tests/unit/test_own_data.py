@@ -161,7 +161,7 @@ def test_timeouts_that_are_ends_of_episodes_too_are_nothing_to_mend():
 
 def test_masks_beside_next_observations_say_what_is_bootstrapped_and_terminals_only_where_episodes_end(tmp_path):
     """As a goal environment that goes on behind its goal has them."""
-    arrays = as_transitions(sound()) | {"masks": np.ones(50)}
+    arrays: Arrays = as_transitions(sound()) | {"masks": np.ones(50)}
     arrays["terminals"] = np.arange(50) % 5 == 4
     arrays["masks"][[2, 12]] = 0
     np.savez(tmp_path / "mine.npz", **arrays)
@@ -174,7 +174,8 @@ def test_masks_beside_next_observations_say_what_is_bootstrapped_and_terminals_o
 
 def test_held_out_data_of_other_widths_are_said(tmp_path):
     np.savez(tmp_path / "mine.npz", **sound())
-    np.savez(tmp_path / "mine-val.npz", **sound() | {"observations": np.zeros((60, 3))})
+    wider: Arrays = sound() | {"observations": np.zeros((60, 3))}
+    np.savez(tmp_path / "mine-val.npz", **wider)
     with pytest.raises(DatasetError, match=r"of widths \(2, 2\), but mine-val.npz has \(3, 2\)"):
         load_own("mine", tmp_path / "mine.npz")
 

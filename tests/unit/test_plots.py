@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 from workbench.plots.learning import even_reports, learning_curve
-from workbench.plots.scaling import scaling, success_table
+from workbench.plots.scaling import scaling
 from workbench.plots.style import save_figure
+from workbench.stats import ScoresError
+from workbench.stats.budgets import success_table
 
 
 @pytest.fixture
@@ -43,6 +45,13 @@ def metrics() -> pd.DataFrame:
             for seed in (0, 1)
         ]
     )
+
+
+@pytest.mark.parametrize(("column", "values"), [("verifier", ("mean", "min")), ("success_timing", ("post", "pre"))])
+def test_what_was_judged_in_two_ways_is_not_one_rate(evals, column, values):
+    both = pd.concat([evals.assign(**{column: value}) for value in values])
+    with pytest.raises(ScoresError, match=f"the cells mix values of {column}, which are not pooled"):
+        success_table(both)
 
 
 def test_the_table_counts_every_episode(evals):

@@ -12,10 +12,11 @@ from workbench.cost import decision_cost
 from workbench.plots.budgets import compute_grid, parallel_scaling, sequential_scaling
 from workbench.plots.compute import success_against_cost, training_inference
 from workbench.plots.runtime import run_time
-from workbench.plots.scaling import SYMBOLS, interval_note, pooled, subject, with_cost
+from workbench.plots.scaling import SYMBOLS, interval_note, subject, with_cost
 from workbench.plots.sensitivity import weight_sensitivity
 from workbench.plots.style import paper_style, save_figure
 from workbench.stats import ScoresError, wilson
+from workbench.stats.budgets import pooled
 from workbench.stats.pareto import pareto_front
 from workbench.studies.runtime import runtime
 

@@ -46,7 +46,7 @@ class Evaluate:
         from workbench.data.load import environment_of
         from workbench.evaluate.cell import protocol_grid
         from workbench.experiments import evaluate_run
-        from workbench.plots.scaling import success_table
+        from workbench.stats.budgets import success_table
         from workbench.store.query import find_run
 
         run_files(self.code)

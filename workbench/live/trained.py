@@ -31,8 +31,8 @@ from workbench.evaluate.policy import (
 from workbench.evaluate.rollout import Rollout, save_rollouts
 from workbench.experiments import load_agent
 from workbench.live.thread import Halted
-from workbench.plots.scaling import success_table
 from workbench.render import render_rollouts
+from workbench.stats.budgets import success_table
 from workbench.store.folder import RunFolder
 from workbench.store.query import find_run
 from workbench.train import one_seed
@@ -195,10 +195,12 @@ class TrainedRun:
 
 
 def _table(folder: RunFolder, step: int) -> pd.DataFrame:
-    """Success by budget at the newest checkpoint, of the mean verifier; empty where nothing was evaluated."""
+    """Success by budget at the newest checkpoint, of the mean verifier and as it was judged first; may be empty."""
     evals = folder.evals()
     if len(evals):
-        evals = evals.loc[(evals["step"] == step) & (evals["verifier"] == "mean")]
+        first = evals["success_timing"].iloc[0]
+        chosen = (evals["step"] == step) & (evals["verifier"] == "mean") & (evals["success_timing"] == first)
+        evals = evals.loc[chosen]
     return success_table(evals) if len(evals) else pd.DataFrame(columns=["m_inf", "n"])
 
 

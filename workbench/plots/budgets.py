@@ -17,7 +17,6 @@ from workbench.plots.scaling import (
     N,
     budget_axis,
     interval_note,
-    pooled,
     seed_rings,
     subject,
     success_axis,
@@ -25,6 +24,7 @@ from workbench.plots.scaling import (
     with_cost,
 )
 from workbench.plots.style import GREY, count_series, styled
+from workbench.stats.budgets import pooled
 
 DARK_BELOW = 55
 """Per cent of success under which the colour of a cell needs white text."""

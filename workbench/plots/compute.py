@@ -17,7 +17,6 @@ from workbench.plots.scaling import (
     budget_axis,
     interval_note,
     plain_log,
-    pooled,
     seed_rings,
     subject,
     success_axis,
@@ -25,6 +24,7 @@ from workbench.plots.scaling import (
     with_cost,
 )
 from workbench.plots.style import GREY, count_series, styled
+from workbench.stats.budgets import pooled
 from workbench.stats.pareto import pareto_front
 
 DIRECTIONS = ((-1.0, 0.35), (-0.8, 0.8), (-0.3, 1.0), (0.3, 1.0), (-1.0, 0.0), (-1.0, -0.35))

@@ -1,6 +1,5 @@
-"""Success rates of inference budgets: their tables, and the parts that figures of them share."""
+"""Success rates of inference budgets: what their figures share."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workbench.plots.style import count_series, display_name, legend_above, styled
-from workbench.stats import ScoresError, wilson
+from workbench.stats import ScoresError
 from workbench.stats.summary import environment_and_task
 
 M_INF, N = r"$M_{\mathrm{inf}}$", "$N$"
@@ -20,53 +19,6 @@ SYMBOLS = {"w_ql": r"$w_{\mathrm{QL}}$", "w_fm": r"$w_{\mathrm{FM}}$", "w_sc": r
 """Loss weights as they are written everywhere."""
 STEPS, CANDIDATES = f"Euler steps {M_INF}", f"candidates {N}"
 PER_CENT = 100.0
-PROTOCOL = (
-    *("task", "agent", "preset", "data", "m_disc", "m_btt", "w_ql", "w_fm", "w_sc", "step"),
-    *("verifier", "success_timing"),
-)
-"""Columns that say how a success rate was made; rates that differ in one are never pooled."""
-
-
-def success_table(evals: pd.DataFrame) -> pd.DataFrame:
-    """Each (m_inf, n) cell: success rate with its Wilson 95 % interval, episodes, mean return, length and act_ms.
-
-    Episodes of all seeds are taken together.
-    """
-    rows = []
-    for m_inf in np.unique(evals["m_inf"]):
-        for n in np.unique(evals["n"]):
-            cell = evals.query("m_inf == @m_inf and n == @n")
-            if len(cell):
-                rows.append({"m_inf": int(m_inf), "n": int(n), **_summary(cell)})
-    return pd.DataFrame(rows)
-
-
-def _summary(cell: pd.DataFrame) -> dict[str, float]:
-    k, episodes = int(cell["success"].to_numpy().sum()), len(cell)
-    low, high = wilson(k, episodes)
-    means = {name: float(cell[name].to_numpy().mean()) for name in ("return", "length", "act_ms")}
-    return {"success": k / episodes, "low": low, "high": high, "episodes": episodes, **means}
-
-
-def pooled(cells: pd.DataFrame, by: Sequence[str] = ("m_inf", "n")) -> pd.DataFrame:
-    """Success rate of each group of `by` with all seeds' episodes together, and its Wilson 95 % interval.
-
-    `cells` has one row a run and budget, with `successes` of `episodes`. Returned: `by`, success, low, high, seed_low
-    and seed_high (least and greatest rate of a seed), all in [0, 1], episodes and seeds. Raises `ScoresError` where
-    rows of a group differ in `PROTOCOL`, or are of one seed.
-    """
-    mixed = [name for name in PROTOCOL if name in cells and name not in by and len(set(cells[name])) > 1]
-    if mixed:
-        raise ScoresError(f"the cells mix values of {', '.join(mixed)}, which are not pooled: choose one of each.")
-    if cells.duplicated([*by, "seed"]).any():
-        raise ScoresError(f"two runs of one seed have the same {', '.join(by)}: choose one of them by its hash.")
-    sums = {"successes": ("successes", "sum"), "episodes": ("episodes", "sum"), "seeds": ("seed", "nunique")}
-    ends = {"seed_low": ("rate", "min"), "seed_high": ("rate", "max")}
-    rated = cells.assign(rate=cells["successes"] / cells["episodes"])
-    table = rated.groupby(list(by)).agg(**sums, **ends).reset_index()
-    counts = zip(table.pop("successes").tolist(), table["episodes"].tolist(), strict=True)
-    rates = pd.DataFrame([(k / n, *wilson(k, n)) for k, n in counts], columns=["success", "low", "high"])
-    return table.join(rates)
 
 
 def subject(cells: pd.DataFrame) -> str:

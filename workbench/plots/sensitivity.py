@@ -13,7 +13,6 @@ from workbench.plots.scaling import (
     budget,
     budget_axis,
     interval_note,
-    pooled,
     seed_rings,
     subject,
     success_axis,
@@ -21,6 +20,7 @@ from workbench.plots.scaling import (
 )
 from workbench.plots.style import GREY, series, styled
 from workbench.stats import ScoresError
+from workbench.stats.budgets import pooled
 
 WEIGHTS = {"w_ql": "Q loss", "w_fm": "flow matching", "w_sc": "self-consistency"}
 

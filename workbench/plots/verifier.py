@@ -14,13 +14,13 @@ from workbench.plots.scaling import (
     apart,
     budget_axis,
     interval_note,
-    pooled,
     seed_rings,
     subject,
     success_axis,
     success_line,
 )
 from workbench.plots.style import GREY, count_series, counted, legend_above, series, styled
+from workbench.stats.budgets import pooled
 from workbench.stats.intervals import DEFAULT, Bootstrap
 
 RANGES = 10

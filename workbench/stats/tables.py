@@ -5,7 +5,10 @@ import pandas as pd
 
 from workbench.stats.estimate import ScoresError
 
-PROTOCOL = ("agent", "preset", "data", "w_ql", "m_inf", "n", "verifier", "success_timing")
+PROTOCOL = (
+    *("agent", "preset", "data", "m_disc", "m_btt", "w_ql", "w_fm", "w_sc", "m_inf", "n"),
+    *("verifier", "success_timing"),
+)
 """Columns that say how a score was made; numbers that differ in one of them are never pooled."""
 
 
