@@ -25,7 +25,7 @@ X = jnp.zeros(1)
 DATA = "data"
 GRID = 41
 Q_WEIGHT = 30.0
-"""w_ql of SORL, thirty times that of the preset, at which it stays with the data."""
+"""w_ql of SORL, 300 times that of the preset, at which it stays with the data."""
 
 
 @dataclasses.dataclass(frozen=True)
