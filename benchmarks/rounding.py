@@ -27,7 +27,7 @@ TASK = "toy:eight_gaussians"
 
 def measure(smoke: bool) -> Iterator[Number]:
     """Mean losses of the first updates, and of the last of a training, beside float32 and beside the other seeds."""
-    seeds, first, steps = (2, 2, 4) if smoke else (8, 10, 5000)
+    seeds, first, steps = (2, 2, 4) if smoke else (4, 10, 2000)
     exact = losses(seeds, first, steps)
     spread = {name: np.std(each[1], ddof=1) / abs(np.mean(each[1])) for name, each in exact.items()}
     for name in LOSSES:
