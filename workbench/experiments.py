@@ -140,8 +140,8 @@ def evaluate_run(
 ) -> Evaluation:
     """Evaluate a run's newest `checkpoint` under every cell and add the episodes to its `evals.parquet`.
 
-    The policy's matrix products are in the run's precision; the other settings are those of `evaluate`. Raises what
-    `load_agent` raises.
+    Every checkpoint plays the same starts with the same noise. The policy's matrix products are in the run's
+    precision; the other settings are those of `evaluate`. Raises what `load_agent` raises.
     """
     spec = folder.spec
     release_programs()
