@@ -37,13 +37,12 @@ import PIL.Image
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 
-from workbench.compile_cache import enable_compile_cache
+from workbench import compile_cache, paths
 from workbench.data import make, npz, ogbench_files, summary
 from workbench.errors import DatasetError, NoGraphicsError
 from workbench.evaluate import cell, evaluation, rollout
 from workbench.experiments import evaluate_run, load_agent
 from workbench.live import Controls, LiveView, Trainer
-from workbench.paths import data_dir, runs_dir
 from workbench.plots import scaling, show, style
 from workbench.render import run as rendering
 from workbench.stats import budgets
@@ -58,7 +57,7 @@ from workbench.studies.strips import mosaic
 # all is tiny, in a temporary folder, and shows nothing but that it works.
 
 # %%
-cache = enable_compile_cache()
+cache = compile_cache.enable_compile_cache()
 SMOKE = os.environ.get("WORKBENCH_SCALE") == "smoke"
 if SMOKE:
     temporary = tempfile.mkdtemp(prefix="workbench-")
@@ -71,7 +70,7 @@ PLAYED = 2 if SMOKE else 10  # episodes of each of them
 LIMIT = 20 if SMOKE else None  # steps after which an episode is cut short; by default the task's 200
 M_INF, N = ((1,), (1, 2)) if SMOKE else ((1, 4), (1, 4, 16))  # budgets evaluated at the end
 FINAL = 2 if SMOKE else 50  # episodes of each of those
-RUNS = next((each for each in (runs_dir(), Path("../runs")) if each.exists()), runs_dir())
+RUNS = next((each for each in (paths.runs_dir(), Path("../runs")) if each.exists()), paths.runs_dir())
 
 # %% [markdown]
 # ## Where the data come from
@@ -90,7 +89,10 @@ except DatasetError:
     path = make.make_dataset(NAME, episodes=EPISODES, rows=ROWS)
 train, held_out = ogbench_files.load_task(TASK, path)
 origin = train.provenance
-print(f"{origin.kind} data, {origin.detail or 'as published'}, seed {origin.seed}, in {path.relative_to(data_dir())}")
+print(
+    f"{origin.kind} data, {origin.detail or 'as published'}, seed {origin.seed},",
+    f"in {path.relative_to(paths.data_dir())}",
+)
 print(f"{train.size:,} transitions to train on, {held_out.size:,} held out; sha256 {str(origin.sha256)[:12]}")
 
 # %% [markdown]
