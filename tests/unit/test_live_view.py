@@ -4,17 +4,15 @@ import base64
 import io
 import json
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.browser.fake import FakeTrainer, wait_until
-from workbench import live
 from workbench.live.panels import PANELS, palette
 from workbench.live.png import draw, draw_png, power, thousands
-from workbench.live.view import LiveView
+from workbench.live.view import STATIC, LiveView
 from workbench.plots.style import SERIES
 
 
@@ -96,5 +94,6 @@ def test_saved_state_holds_a_thinned_history(view) -> None:
 
 
 def test_one_script_without_requests_or_imports() -> None:
-    text = (Path(live.__file__).parent / "static" / "view.js").read_text()
+    text = str(LiveView._esm)
+    assert all(part.read_text() in text for part in STATIC.glob("*.js"))
     assert not any(word in text for word in ("http", "import ", "import(", "fetch(", "eval("))

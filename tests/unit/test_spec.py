@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.problems import random_data
 from workbench.agents.sorl import SORL
+from workbench.data.dataset import Dataset
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.spec import RunSpec, make_spec
 
@@ -21,9 +22,14 @@ def data():
     return random_data()
 
 
+def tiny_spec(data: Dataset) -> RunSpec:
+    """Two seeds of SORL, ten updates of networks of eight units."""
+    return make_spec(TASK, data.provenance, preset_name="small", steps=10, settings=TINY, seeds=(0, 1))
+
+
 @pytest.fixture(scope="module")
 def spec(data) -> RunSpec:
-    return make_spec(TASK, data.provenance, preset_name="small", steps=10, settings=TINY, seeds=(0, 1))
+    return tiny_spec(data)
 
 
 def test_a_spec_survives_json(spec):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.unit.problems import random_data
-from tests.unit.test_spec import TASK, TINY
+from tests.unit.test_spec import TASK, tiny_spec
 from workbench.agents.sorl import SORL
 from workbench.errors import WorkbenchError
 from workbench.store import folder as folders
@@ -28,7 +28,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def spec(data) -> RunSpec:
-    return make_spec(TASK, data.provenance, preset_name="small", steps=10, settings=TINY, seeds=(0, 1))
+    return tiny_spec(data)
 
 
 @pytest.fixture(scope="module")

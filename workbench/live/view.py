@@ -11,6 +11,10 @@ from workbench.live.panels import PANELS, Panel, palette
 from workbench.live.png import MOST_ROWS, draw_png
 from workbench.live.publish import Changes, Publisher, Watched
 
+STATIC = Path(__file__).parent / "static"
+PARTS = ("state", "curves", "samples", "view", "module")
+"""One script, in this order: it imports nothing, so that a saved notebook and a page without a network have it all."""
+
 
 class LiveView(anywidget.AnyWidget):
     """Watches a trainer: losses, values, interventions and, for two-dimensional actions, samples of its policy.
@@ -22,7 +26,7 @@ class LiveView(anywidget.AnyWidget):
     The trainer's `reward_grid`, where it has one, is drawn as contours under the samples.
     """
 
-    _esm = Path(__file__).parent / "static" / "view.js"
+    _esm = "".join((STATIC / f"{part}.js").read_text() for part in PARTS)
     panels = traitlets.List().tag(sync=True)
     palette = traitlets.List().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
