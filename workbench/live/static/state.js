@@ -1,7 +1,7 @@
-/* The live view of training: curves on canvases, samples of the policy, a table, all from binary deltas. This file:
-   what is known of the branches, and numbers as they are written.
-   All files make one anywidget module: no build step and no request to anywhere. State lives with the model, so that several
-   views of it and a view that is made anew show the same; a page that is reloaded says `hello` and is sent all. */
+/* The live view of training: curves on canvases, samples of the policy, a table, all from binary deltas. Its files make
+   one anywidget module (view.py), with no build step and no request to anywhere. State lives with the model, so that
+   several views of it and a view that is made anew show the same; a page that is reloaded says `hello` and is sent all.
+   In this file: what is known of the branches, and numbers as they are written. */
 
 // ------------------------------------------------------------------------------------------------ state
 
