@@ -37,7 +37,7 @@ def recorded_provenance(path: Path, info: DatasetInfo) -> Provenance:
     record = read_sidecar(path) or {}
     known = record.get("files", {}).get(path.name, {})
     if not path.is_file():
-        raise DatasetError(f"there is no file {path}.")
+        raise DatasetError(f"there is no file {path}: give one with --data FILE.npz, or leave it out.")
     if "sha256" in known and known.get("size") == path.stat().st_size:
         detail = record.get("detail", "")
         return Provenance(record.get("kind", "arrays"), info.name, known["sha256"], record.get("seed"), detail)

@@ -26,7 +26,8 @@ class EnvPool:
     rows of an order in flight belong to the workers. Use it as a context manager: workers end with the block, and by
     themselves if this process is killed. Ctrl-C reaches only this process.
 
-    Raises `WorkerError` from `receive` and `send`, with the worker's traceback after the first sentence.
+    Raises `WorkbenchError` for fewer workers than one, and `WorkerError` from `receive` and `send`, with the worker's
+    traceback after the first sentence.
     """
 
     def __init__(

@@ -42,9 +42,9 @@ def render_rollouts(
     """Film the rollouts that `save_rollouts` wrote to `file`, into the folder `out`.
 
     Budgets that are every combination of some M_inf and N stand in a grid. `width` and `height` are of one scene, in
-    pixels. Raises `NoGraphicsError` when there is no
-    OpenGL, `WorkbenchError` when the process fails or takes longer than `timeout` seconds. EGL that fails is left for
-    software rendering, with a note. One process renders on a GPU at a time: read-backs of several are known to hang.
+    pixels. Raises `NoGraphicsError` when there is no OpenGL, `WorkbenchError` when the process fails or takes longer
+    than `timeout` seconds. EGL that fails is left for software rendering, with a note. One process renders on a GPU at
+    a time: read-backs of several are known to hang.
     """
     out.mkdir(parents=True, exist_ok=True)
     job = {"job": "film", "source": str(file), "stem": str(out / name), "width": width, "height": height}
