@@ -6,8 +6,8 @@ import pytest
 from matplotlib.lines import Line2D
 
 from workbench import published
-from workbench.plots.comparison import CHOSEN, agent_profiles, agents_compared, own_budget
-from workbench.plots.scaling import SYMBOLS, budget
+from workbench.plots.comparison import agent_profiles, agents_compared, own_budget
+from workbench.plots.scaling import M_INF, SYMBOLS, budget
 from workbench.stats.estimate import ScoresError
 from workbench.store.folder import RunFolder
 from workbench.studies import comparison
@@ -81,14 +81,14 @@ def test_the_best_of_ours_is_on_top_beside_what_was_published(cells):
     assert "bars: range of the 3 seeds" in figure.get_suptitle()
 
 
-def test_steps_chosen_on_the_runs_themselves_are_said_to_be(cells):
+def test_steps_that_are_not_the_protocols_are_said_to_be_chosen(cells):
     ours = cells["agent"] == "sorl"
     cells = cells.assign(w_ql=cells["agent"].map({"sorl": 10.0}))
-    plain = f"SORL: {SYMBOLS['w_ql']} = 10, {budget(1, 1)}."
-    assert agent_profiles(cells).get_suptitle().splitlines()[1] == plain
-    named = dict(zip(cells.loc[ours, "hash"].unique(), sorted(CHOSEN), strict=True))
-    chosen = cells.assign(hash=cells["hash"].replace(named))
-    assert "was chosen on these runs: at the protocol's" in agent_profiles(chosen).get_suptitle()
+    chosen = f"SORL: {SYMBOLS['w_ql']} = 10, {budget(1, 1)}, chosen for these runs: its protocol has {M_INF} = 8."
+    assert agent_profiles(cells).get_suptitle().splitlines()[1] == chosen
+    by_protocol = cells.assign(m_inf=cells["m_inf"].where(~ours, 8))
+    plain = f"SORL: {SYMBOLS['w_ql']} = 10, {budget(8, 1)}."
+    assert agent_profiles(by_protocol).get_suptitle().splitlines()[1] == plain
     assert own_budget(cells[~ours]) == ""
 
 

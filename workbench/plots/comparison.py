@@ -5,14 +5,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workbench.agents.protocol import PROTOCOLS
 from workbench.plots.profiles import performance_profiles
 from workbench.plots.scaling import M_INF, PER_CENT, SYMBOLS, budget, where
 from workbench.plots.style import GREY, agent_style, counted, display_name, in_order, published_style, styled
 from workbench.stats.intervals import DEFAULT, Bootstrap
 from workbench.stats.summary import cell_scores, environment_and_task, final_success
-
-CHOSEN = frozenset({"4f3801069782", "c206d47ff90f", "c508d4125a6f"})
-"""Runs of SORL whose M_inf was chosen on their own results (`benchmarks/NOTES.md`, the comparison of eleven agents)."""
 
 
 @styled(3.3)
@@ -73,15 +71,15 @@ def _note(cells: pd.DataFrame, scores: pd.DataFrame, last: int, how: Bootstrap) 
 
 
 def own_budget(cells: pd.DataFrame) -> str:
-    """How SORL was trained and played, and that its steps were chosen on these runs where they were; else empty."""
+    """How SORL was trained and played, and what its protocol has where that is another M_inf; empty without SORL."""
     runs = cells.loc[cells["agent"].str.lower() == "sorl"]
     if runs.empty or len(runs[["m_inf", "n"]].drop_duplicates()) > 1:
         return ""
     row = runs.iloc[0]
     weight = [f"{SYMBOLS['w_ql']} = {row['w_ql']:g}"] if "w_ql" in runs else []
     words = f"SORL: {', '.join([*weight, budget(int(row['m_inf']), int(row['n']))])}"
-    if set(runs["hash"]) <= CHOSEN:
-        words += f"; {M_INF} was chosen on these runs: at the protocol's {M_INF} = 8 they score 0 to 16 %"
+    if row["m_inf"] != PROTOCOLS["sorl"].m_inf:
+        words += f", chosen for these runs: its protocol has {M_INF} = {PROTOCOLS['sorl'].m_inf}"
     return f"{words}."
 
 
