@@ -19,16 +19,32 @@ class VelocityTarget(eqx.Module):
     v: Action
 
 
+def velocity_residual(s: Shortcut, to: VelocityTarget) -> Action:
+    r"""What a shortcut answers beyond what it should: $s(a_t, t, h \mid x) - v$."""
+    return s(to.a_t, to.t, to.h, to.x) - to.v
+
+
 def velocity_error(s: Shortcut, to: VelocityTarget) -> Scalar:
-    r"""Squared error $\| s(a_t, t, h \mid x) - v \|^2$ of a shortcut, summed over action dimensions, not their mean."""
-    return jnp.sum((s(to.a_t, to.t, to.h, to.x) - to.v) ** 2)
+    r"""Squared error of a shortcut, the **mean** over action dimensions: $\| s(a_t, t, h \mid x) - v \|^2 / d$.
+
+    The weights of the papers' tables belong to the mean; a sum would divide w_ql by the dimension d of an action.
+    """
+    return jnp.mean(velocity_residual(s, to) ** 2)
 
 
 def flow_matching_target(
-    a_0: Action, a_1: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"], *, sigma_min: float = 0.0
+    a_0: Action,
+    a_1: Action,
+    t: Scalar,
+    h: Scalar,
+    x: Float[Array, " obs"],
+    *,
+    sigma_min: float = 0.0,
+    sigma_path: float | None = None,
 ) -> VelocityTarget:
-    """What `flow_matching` asks for."""
-    return VelocityTarget(interpolate(a_0, a_1, t, sigma_min=sigma_min), t, h, x, a_1 - (1.0 - sigma_min) * a_0)
+    """What `flow_matching` asks for; `sigma_path` is that of the path where it is rounded otherwise (`departures`)."""
+    a_t = interpolate(a_0, a_1, t, sigma_min=sigma_min if sigma_path is None else sigma_path)
+    return VelocityTarget(a_t, t, h, x, a_1 - (1.0 - sigma_min) * a_0)
 
 
 def self_consistency_target(s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"]) -> VelocityTarget:
@@ -41,9 +57,9 @@ def flow_matching(
 ) -> Scalar:
     r"""Squared error of the finest shortcut against the straight velocity from noise to data.
 
-    $$\| s(a_t, t, h \mid x) - (a_1 - (1 - \sigma_{min})\, a_0) \|^2$$
+    $$\tfrac1d \| s(a_t, t, h \mid x) - (a_1 - (1 - \sigma_{min})\, a_0) \|^2$$
 
-    Flow-matching loss of SORL with h = 1/M_disc.
+    Flow-matching loss of SORL with h = 1/M_disc; d is the dimension of an action.
     """
     return velocity_error(s, flow_matching_target(a_0, a_1, t, h, x, sigma_min=sigma_min))
 
@@ -53,7 +69,8 @@ def self_consistency(
 ) -> Scalar:
     r"""Squared error of one step of size 2h against two steps of size h of `s_target`.
 
-    $$\| s(a_t, t, 2h \mid x) - \mathrm{stopgrad}\,\tfrac12[s(a_t,t,h \mid x) + s(a_{t+h}, t+h, h \mid x)] \|^2$$
+    $$\tfrac1d \| s(a_t, t, 2h \mid x)
+      - \mathrm{stopgrad}\,\tfrac12[s(a_t,t,h \mid x) + s(a_{t+h}, t+h, h \mid x)] \|^2$$
 
     Self-consistency loss of SORL. `h` is the **half** step, t + 2h ≤ 1. No gradient reaches `s_target`.
     """

@@ -30,6 +30,11 @@ def gelu(v: Float[Array, "*any"]) -> Float[Array, "*any"]:
     return v * jax.nn.sigmoid(2.0 * math.sqrt(2.0 / math.pi) * (v + 0.044715 * v**3))
 
 
+def _layer_norm(width: int) -> eqx.nn.LayerNorm:
+    """Layer normalisation with the field's epsilon, 1e-6, where Equinox has 1e-5."""
+    return eqx.nn.LayerNorm(width, eps=1e-6)
+
+
 class MLP(eqx.Module):
     """Multi-layer perceptron with GELU and, where asked, layer normalisation after each hidden activation."""
 
@@ -42,7 +47,7 @@ class MLP(eqx.Module):
         sizes = [inputs, *[width] * depth, outputs]
         keys = jax.random.split(key, depth + 1)
         self.layers = tuple(_linear(i, o, key=k) for i, o, k in zip(sizes[:-1], sizes[1:], keys, strict=True))
-        self.norms = tuple(eqx.nn.LayerNorm(width) for _ in range(depth)) if layer_norm else ()
+        self.norms = tuple(_layer_norm(width) for _ in range(depth)) if layer_norm else ()
 
     def __call__(self, v: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
         for i, layer in enumerate(self.layers[:-1]):
@@ -120,7 +125,7 @@ class ResidualBlock(eqx.Module):
 
     def __init__(self, width: int, *, key: Key) -> None:
         key_widen, key_narrow = jax.random.split(key)
-        self.norm = eqx.nn.LayerNorm(width)
+        self.norm = _layer_norm(width)
         self.widen = _linear(width, 4 * width, key=key_widen)
         self.narrow = _linear(4 * width, width, key=key_narrow)
 

@@ -20,10 +20,10 @@ def test_flow_matching_by_hand():
     assert float(losses.flow_matching(scaled(3.0), a_0, a_1, t, h, X)) == 20.25
 
 
-def test_flow_matching_sums_over_dimensions():
+def test_flow_matching_is_a_mean_over_dimensions():
     a_0, a_1 = jnp.asarray([1.0, 0.0]), jnp.asarray([0.0, 2.0])
     value = losses.flow_matching(scaled(0.0), a_0, a_1, jnp.asarray(0.25), jnp.asarray(0.125), X)
-    assert float(value) == 5.0  # (0 − 1)² + (2 − 0)²
+    assert float(value) == 2.5  # ((0 − 1)² + (2 − 0)²) / 2
 
 
 def test_self_consistency_by_hand():

@@ -13,7 +13,8 @@ import pytest
 from tests.unit.live_trainers import DATA, Maker, makers
 from tests.unit.problems import random_data
 from workbench.agents.base import TrainState
-from workbench.agents.sorl import SORL, Departures
+from workbench.agents.departures import Departures
+from workbench.agents.sorl import SORL
 from workbench.agents.terms import TERMS, register_term
 from workbench.data.dataset import Provenance
 from workbench.errors import UnknownNameError, WorkbenchError
@@ -26,7 +27,6 @@ from workbench.types import LossWeights
 
 SMALL = {"width": 8, "depth": 1, "m_btt": 1, "m_disc": 2}
 NOISE = Provenance("arrays", "noise", sha256="0")
-FIRST_HASH = "4acbf1c9c948"
 
 KNOWN_RUN: dict[str, Any] = {
     "agent": "sorl",
@@ -113,7 +113,11 @@ def actor_gradient(agent: SORL, **weights):
     batch = data.sample(16, key=jax.random.key(3))
     state = agent.init(data.example(), key=jax.random.key(1))
     gradient, own = eqx.filter_grad(agent.actor_loss, has_aux=True), LossWeights.named(weights)
-    return gradient(state.nets, state.targets, batch, own, key=jax.random.key(2))[0], state, batch
+    return (
+        gradient(state.nets, state.targets, batch, own, agent.draw_actor(batch, key=jax.random.key(2)))[0],
+        state,
+        batch,
+    )
 
 
 ONLY: dict[str, Any] = {"ql": 0.0, "fm": 0.0, "sc": 0.0}
@@ -172,24 +176,26 @@ def test_a_spec_has_the_setting_the_weight_and_the_source():
     assert make_spec("toy:grid", NOISE, **own, weights={"towards": 1.0}).hash != spec.hash
 
 
-def test_without_terms_a_spec_is_what_it_was():
-    """Its hash is that of the version before terms."""
+def test_without_terms_a_spec_knows_nothing_of_them():
     spec = make_spec("toy:grid", NOISE, preset_name="small", steps=100)
-    assert spec.hash == FIRST_HASH
     assert "terms" not in spec.settings
     assert not {"code", "terms"} & {*spec.to_json(), *spec.to_json()["settings"]}
     assert make_spec("toy:grid", NOISE, preset_name="small", steps=100, settings={"terms": ()}).hash == spec.hash
     assert spec.build_agent() == dataclasses.replace(agent_with(), width=256, depth=2, m_btt=2, m_disc=8)
 
 
-def test_hashes_of_other_runs_stay():
+def test_a_run_of_the_first_revision_keeps_its_hash_and_cannot_be_gone_on_with():
     spec = RunSpec.from_json(KNOWN_RUN)
     assert spec.hash == "695410df49d6"
     assert spec.to_json() == KNOWN_RUN
+    assert not spec.code
+    with pytest.raises(WorkbenchError, match=r"run 695410df49d6 is of revision 1 .* train it anew"):
+        spec.build_agent()
     data = Provenance(**KNOWN_RUN["data"])
-    made = make_spec(KNOWN_RUN["task"], data, preset_name="small", steps=20_000)
-    assert made.hash == "695410df49d6"
-    assert not made.code
+    made = make_spec(KNOWN_RUN["task"], data, preset_name="small", steps=20_000, weights={"ql": 1.0})
+    assert made.hash != spec.hash
+    with pytest.raises(WorkbenchError, match=r"revision 99 .* \(unknown here\)"):
+        dataclasses.replace(made, revision=99).build_agent()
 
 
 def test_a_changed_or_missing_term_is_said_in_a_sentence():

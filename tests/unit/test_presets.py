@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from workbench.agents.base import AbstractAgent
+from workbench.agents.departures import Departures
 from workbench.agents.presets import BASELINES, PRESETS, preset
 from workbench.agents.protocol import PROTOCOLS, protocol
 from workbench.agents.settings import ENVIRONMENTS, Coefficients, EnvironmentSettings, environment_settings
-from workbench.agents.sorl import SORL, Departures
+from workbench.agents.sorl import SORL
 from workbench.data.dataset import Provenance
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.spec import RunSpec, make_spec
@@ -115,6 +116,10 @@ def test_protocols_of_the_papers():
     assert dataclasses.astuple(protocol("idql", "scene"))[:4] == (5, 32, "min", True)
     assert protocol("idql", "scene").scored == (2_500_000, 2_750_000, 3_000_000)
     assert protocol("ifql", "antsoccer-arena").n == 64
+    assert {name for name in ENVIRONMENTS if protocol("sorl", name).verifier == "min"} == {
+        "antmaze-large",
+        "antmaze-giant",
+    }
     assert dataclasses.astuple(protocol("fql", "cube-single"))[:4] == (1, 1, "mean", False)
     with pytest.raises(UnknownNameError, match="did you mean fql"):
         protocol("fqll", "cube-single")
@@ -128,7 +133,7 @@ def test_protocols_of_the_papers():
         (
             "official",
             {"ql": 10.0, "gamma": 0.99, "tau": 0.005, "lr": 1e-4},
-            SORL(departures=Departures(*[True] * 6)),
+            SORL(departures=Departures.every()),
         ),
     ],
 )

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from workbench.agents.base import TrainState
+from workbench.agents.departures import Departures
+from workbench.agents.draws import draw_flow_matching, draw_self_consistency
 from workbench.agents.metrics import MEANINGS
 from workbench.agents.presets import PRESETS, preset
 from workbench.agents.settings import ENVIRONMENTS
-from workbench.agents.sorl import SORL, Departures
+from workbench.agents.sorl import SORL
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.flow import euler
 from workbench.types import Batch, Budget, LossWeights
@@ -58,21 +60,22 @@ def norm(tree) -> float:
 
 def gradients(agent: SORL, batch: Batch, loss: str):
     state = start(agent, batch)
-    gradient = eqx.filter_jit(eqx.filter_grad(getattr(agent, loss), has_aux=True))
-    return gradient(state.nets, state.targets, batch, LossWeights(), key=jax.random.key(2))[0]
+    gradient = eqx.filter_jit(eqx.filter_grad(getattr(agent, f"{loss}_loss"), has_aux=True))
+    draw = getattr(agent, f"draw_{loss}")(batch, key=jax.random.key(2))
+    return gradient(state.nets, state.targets, batch, LossWeights(), draw)[0]
 
 
 def test_gradients_are_exactly_zero_where_they_stop(batch):
-    critic = gradients(make(), batch, "critic_loss")
+    critic = gradients(make(), batch, "critic")
     assert norm(critic["actor"]) == 0.0
     assert norm(critic["critic"]) > 0.0
-    actor = gradients(make(), batch, "actor_loss")
+    actor = gradients(make(), batch, "actor")
     assert norm(actor["critic"]) == 0.0
     assert norm(actor["actor"]) > 0.0
 
 
 def test_the_leak_reaches_the_actor_through_the_td_target(batch):
-    assert norm(gradients(make(leak_td=True), batch, "critic_loss")["actor"]) > 1e-4
+    assert norm(gradients(make(leak_td=True), batch, "critic")["actor"]) > 1e-4
 
 
 def test_the_leak_moves_the_actor(batch):
@@ -108,7 +111,7 @@ def test_the_critic_that_sees_steps_uses_one_count_for_the_batch(batch):
     assert not np.allclose(q[0], q[1])
     seen = set()
     for seed in range(12):
-        _, m = agent._samples(state.nets["actor"], batch.x, ACT, key=jax.random.key(seed))
+        _, m = agent._samples(state.nets["actor"], batch.x, agent.draw_critic(batch, key=jax.random.key(seed)))
         assert len(set(np.asarray(m).tolist())) == 1
         seen.add(float(m[0]))
     assert seen == {1.0, 2.0}
@@ -117,12 +120,12 @@ def test_the_critic_that_sees_steps_uses_one_count_for_the_batch(batch):
 def test_the_ema_target_changes_the_self_consistency_loss_only_when_asked(batch):
     for ema_sc_target in (False, True):
         agent = make(ema_sc_target=ema_sc_target)
-        state = start(agent, batch)
+        state, draw = start(agent, batch), agent.draw_actor(batch, key=jax.random.key(0))
         shifted = state.targets | {
             "actor": jax.tree.map(lambda v: v + 0.3 if eqx.is_array(v) else v, state.targets["actor"])
         }
         values = [
-            float(agent.actor_loss(state.nets, targets, batch, LossWeights(), key=jax.random.key(0))[1]["loss_sc"])
+            float(agent.actor_loss(state.nets, targets, batch, LossWeights(), draw)[1]["loss_sc"])
             for targets in (state.targets, shifted)
         ]
         assert (values[0] != values[1]) == ema_sc_target
@@ -136,7 +139,9 @@ def test_dealt_self_consistency_keeps_noise_and_does_not_draw_levels(batch):
 
     def drawn(deal, i):
         key = jax.random.key(i)
-        return make(deal_sc=deal).velocity_losses(s, s, batch, key=(key, key))[1]
+        fm = draw_flow_matching(batch, 8, key=key)
+        sc = draw_self_consistency(batch, 8, deal=deal, key=key)
+        return make(deal_sc=deal).velocity_losses(s, s, batch, fm, sc)[1]
 
     spread = {deal: np.ptp([drawn(deal, i) for i in range(6)]) for deal in (False, True)}
     assert spread[True] < 1e-6 < spread[False]
@@ -153,6 +158,33 @@ def test_ema_reads_parameters_before_or_after_the_update(batch):
             *(jax.tree.leaves(eqx.filter(t, eqx.is_array)) for t in (after.targets, expected)), strict=True
         ):
             np.testing.assert_array_equal(got, want)
+
+
+def test_the_q_loss_asks_the_critic_from_before_its_step_only_when_asked(batch):
+    # One step at this rate turns the critic's values over; the actor's gradient tells which critic was asked.
+    weights = LossWeights(ql=1.0, fm=0.0, sc=0.0, lr=0.3)
+    told = {}
+    for before in (False, True):
+        state = start(agent := make(ql_before_step=before), batch)
+        draws = agent.draw_critic(batch, key=jax.random.key(1)), agent.draw_actor(batch, key=jax.random.key(2))
+        after, metrics = eqx.filter_jit(agent.update_with)(state, batch, weights, *draws)
+        critic = state.nets["critic"] if before else after.nets["critic"]
+        nets = state.nets | {"critic": critic}
+        told[before], _ = agent.actor_loss(nets, state.targets, batch, weights, draws[1])
+        np.testing.assert_allclose(metrics["loss_actor"], told[before], rtol=1e-4)
+    assert abs(told[True] - told[False]) > 0.01
+
+
+def test_self_consistency_steps_are_dealt_finest_first_or_drawn(batch):
+    dealt = draw_self_consistency(batch, 8, deal=True, key=jax.random.key(0))
+    np.testing.assert_array_equal(dealt.h, np.repeat([1 / 4, 1 / 2, 1], (6, 5, 5)))
+    for deal in (False, True):
+        draws = [draw_self_consistency(batch, 8, deal=deal, key=jax.random.key(i)) for i in range(40)]
+        h, t = (np.concatenate([np.asarray(getattr(draw, name)) for draw in draws]) for name in "ht")
+        assert {*np.unique(h)} == {1 / 4, 1 / 2, 1}
+        assert (t % h == 0).all()
+        assert (t + h <= 1).all()
+        assert all(len(np.unique(t[h == size])) == 1 / size for size in (1 / 4, 1 / 2, 1))
 
 
 def test_official_turns_every_departure_on_and_paper_none():

@@ -176,13 +176,13 @@ def flow_loss(
     key: Key,
     weight: Float[Array, " batch"] | None = None,
 ) -> Float[Array, ""]:
-    """Flow-matching loss of a velocity field, t ~ U[0, 1], mean over the batch **and the action's coordinates**."""
+    """Flow-matching loss of a velocity field, t ~ U[0, 1], mean over the batch and the action's dimensions."""
     key_noise, key_t = jax.random.split(key)
     a_0 = jax.random.normal(key_noise, batch.a.shape)
     t = jax.random.uniform(key_t, batch.r.shape)
     one = jnp.ones(())
     row = jax.vmap(lambda a_0, a, t, x: losses.flow_matching(velocity, a_0, a, t, one, x))
-    per_row = row(a_0, batch.a, t, batch.x) / batch.a.shape[-1]
+    per_row = row(a_0, batch.a, t, batch.x)
     return jnp.mean(per_row if weight is None else weight * per_row)
 
 

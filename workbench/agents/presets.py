@@ -8,6 +8,7 @@ from typing import TypeAlias
 from workbench.agents.base import AbstractAgent
 from workbench.agents.bc import BC
 from workbench.agents.cac import CAC
+from workbench.agents.departures import Departures
 from workbench.agents.fawac import FAWAC
 from workbench.agents.fbrac import FBRAC
 from workbench.agents.fql import FQL
@@ -16,7 +17,7 @@ from workbench.agents.ifql import IFQL
 from workbench.agents.iql import IQL
 from workbench.agents.rebrac import ReBRAC
 from workbench.agents.settings import EnvironmentSettings, environment_settings
-from workbench.agents.sorl import SORL, Departures
+from workbench.agents.sorl import SORL
 from workbench.agents.srpo import SRPO
 from workbench.errors import UnknownNameError
 from workbench.types import LossWeights
@@ -40,16 +41,8 @@ def _paper(env: EnvironmentSettings) -> Preset:
 
 
 def _official(env: EnvironmentSettings) -> Preset:
-    departures = Departures(
-        leak_td=True,
-        shared_adam=True,
-        critic_sees_steps=True,
-        ema_sc_target=True,
-        deal_sc=True,
-        ema_before_update=True,
-    )
     paper = _paper(env)
-    return Preset(SORL(pessimism=env.pessimism, departures=departures), paper.weights, paper.batch_size)
+    return Preset(SORL(pessimism=env.pessimism, departures=Departures.every()), paper.weights, paper.batch_size)
 
 
 def _small(env: EnvironmentSettings) -> Preset:

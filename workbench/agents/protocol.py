@@ -58,10 +58,13 @@ PROTOCOLS: dict[str, Protocol] = {
 def protocol(agent: str, environment: str) -> Protocol:
     """The protocol of an agent on an environment such as `cube-single`, which sets N of IDQL and IFQL.
 
+    SORL's verifier aggregates the critics as the environment's TD targets do: their minimum on antmaze.
+
     Raises `UnknownNameError` for an agent without one.
     """
     if agent not in PROTOCOLS:
         raise UnknownNameError("agent", agent, PROTOCOLS)
-    own, baselines = PROTOCOLS[agent], environment_settings(environment).baselines
-    candidates = {"idql": baselines.idql_n, "ifql": baselines.ifql_n}
-    return dataclasses.replace(own, n=candidates.get(agent, own.n))
+    own, settings = PROTOCOLS[agent], environment_settings(environment)
+    candidates = {"idql": settings.baselines.idql_n, "ifql": settings.baselines.ifql_n}
+    verifiers = {"sorl": "min" if settings.pessimism == 1.0 else "mean"}
+    return dataclasses.replace(own, n=candidates.get(agent, own.n), verifier=verifiers.get(agent, own.verifier))

@@ -6,11 +6,20 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from workbench import losses
 from workbench.agents.base import RATES, AbstractAgent, Adam, TrainState, best_of_n, ema, optional_field
+from workbench.agents.departures import SIGMA_MIN, SIGMA_PATH, Departures
+from workbench.agents.draws import (
+    ActorDraw,
+    SamplerDraw,
+    VelocityDraw,
+    draw_actor,
+    draw_flow_matching,
+    draw_sampler,
+    draw_self_consistency,
+)
 from workbench.agents.terms import Term, as_terms
 from workbench.errors import WorkbenchError
 from workbench.flow import (
@@ -31,27 +40,6 @@ Nets = dict[str, Any]
 
 def _stop_nets(net: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: stop(leaf) if eqx.is_array(leaf) else leaf, net)
-
-
-class Departures(eqx.Module):
-    """Where the authors' released code departs from the algorithm; all off in `paper`, all on in `official`.
-
-    - `leak_td`: the TD target is not stopped, so the critic loss sends gradient into the actor through a'.
-    - `shared_adam`: one Adam over both networks, stepped twice an update: momentum moves the network whose gradient
-      is zero.
-    - `critic_sees_steps`: Q(x, a, m) takes the sampler's step count as an input; one m an update instead of one a row.
-    - `ema_sc_target`: the self-consistency target comes from an EMA copy of the actor.
-    - `deal_sc`: step sizes of the self-consistency loss are dealt by row position, and interpolation keeps
-      sigma_min = 1e-5 of noise at t = 1.
-    - `ema_before_update`: both EMAs read the parameters from before the update.
-    """
-
-    leak_td: bool = eqx.field(static=True, default=False)
-    shared_adam: bool = eqx.field(static=True, default=False)
-    critic_sees_steps: bool = eqx.field(static=True, default=False)
-    ema_sc_target: bool = eqx.field(static=True, default=False)
-    deal_sc: bool = eqx.field(static=True, default=False)
-    ema_before_update: bool = eqx.field(static=True, default=False)
 
 
 class SORL(AbstractAgent):
@@ -109,7 +97,7 @@ class SORL(AbstractAgent):
     @property
     def sigma_min(self) -> float:
         """Noise left at t = 1."""
-        return 1e-5 if self.departures.deal_sc else 0.0
+        return SIGMA_MIN if self.departures.deal_sc else 0.0
 
     def init(self, example: Batch, *, key: Key) -> TrainState:
         obs, act = example.x.shape[-1], example.a.shape[-1]
@@ -126,27 +114,33 @@ class SORL(AbstractAgent):
             opts = {role: self.adam.init(net) for role, net in nets.items()}
         return TrainState(nets=nets, targets=dict(nets), opts=opts, key=key, step=jnp.zeros((), jnp.int32))
 
+    def draw_critic(self, batch: Batch, *, key: Key) -> SamplerDraw:
+        """What is random in `critic_loss`."""
+        return draw_sampler(batch, self.m_btt, key=key)
+
+    def draw_actor(self, batch: Batch, *, key: Key) -> ActorDraw:
+        """What is random in `actor_loss`."""
+        return draw_actor(batch, self.m_disc, self.m_btt, deal_sc=self.departures.deal_sc, key=key)
+
     def _samples(
-        self, actor: Shortcut, x: Float[Array, "batch obs"], act: int, *, key: Key
+        self, actor: Shortcut, x: Float[Array, "batch obs"], draw: SamplerDraw
     ) -> tuple[Float[Array, "batch act"], Float[Array, " batch"]]:
         """Differentiable Euler samples of a batch, m over {1, 2, 4, …, m_btt}, and the m of each row."""
-        key_noise, key_m = jax.random.split(key)
-        a_0 = jax.random.normal(key_noise, (len(x), act))
         if not self.departures.critic_sees_steps:
-            return euler_dealt_batch(actor, a_0, x, self.m_btt), jnp.asarray(deal_steps(len(x), self.m_btt), x.dtype)
-        level = jax.random.randint(key_m, (), 0, self.m_btt.bit_length())
+            m = jnp.asarray(deal_steps(len(x), self.m_btt), x.dtype)
+            return euler_dealt_batch(actor, draw.a_0, x, self.m_btt), m
         branches = [
             lambda a_0, x, m=2**k: jax.vmap(lambda a, o: euler_unrolled(actor, a, o, m))(a_0, x)
             for k in range(self.m_btt.bit_length())
         ]
-        return jax.lax.switch(level, branches, a_0, x), jnp.full(len(x), 2.0**level)
+        return jax.lax.switch(draw.level, branches, draw.a_0, x), jnp.full(len(x), 2.0**draw.level, x.dtype)
 
     def critic_loss(
-        self, nets: Nets, targets: Nets, batch: Batch, weights: LossWeights, *, key: Key
+        self, nets: Nets, targets: Nets, batch: Batch, weights: LossWeights, draw: SamplerDraw
     ) -> tuple[Float[Array, ""], Metrics]:
         """TD loss. No gradient reaches the actor unless `departures.leak_td`."""
         actor = nets["actor"] if self.departures.leak_td else _stop_nets(nets["actor"])
-        a_next, m = self._samples(actor, batch.x_next, batch.a.shape[-1], key=key)
+        a_next, m = self._samples(actor, batch.x_next, draw)
         q_next = jax.vmap(lambda q: losses.aggregate(q, self.pessimism))(
             jax.vmap(targets["critic"])(batch.x_next, a_next, m)
         )
@@ -157,17 +151,16 @@ class SORL(AbstractAgent):
         return loss, {"loss_critic": loss, "q_mean": q.mean(), "q_min": q.min(), "q_max": q.max()}
 
     def actor_loss(
-        self, nets: Nets, targets: Nets, batch: Batch, weights: LossWeights, *, key: Key
+        self, nets: Nets, targets: Nets, batch: Batch, weights: LossWeights, draw: ActorDraw
     ) -> tuple[Float[Array, ""], Metrics]:
         """Weighted sum of the three actor terms and `terms`. No gradient reaches the critic's parameters."""
-        key_ql, key_fm, key_sc = jax.random.split(key, 3)
         actor, critic = nets["actor"], _stop_nets(nets["critic"])
-        a_pi, m = self._samples(actor, batch.x, batch.a.shape[-1], key=key_ql)
+        a_pi, m = self._samples(actor, batch.x, draw.ql)
         q = jnp.mean(jax.vmap(critic)(batch.x, a_pi, m), axis=-1)
         loss_ql = jnp.mean(jax.vmap(losses.q_loss, in_axes=(0, None))(q, jnp.mean(jnp.abs(q))))
-        loss_fm, loss_sc = self.velocity_losses(actor, self._sc_target(nets, targets), batch, key=(key_fm, key_sc))
+        loss_fm, loss_sc = self.velocity_losses(actor, self._sc_target(nets, targets), batch, draw.fm, draw.sc)
         loss = weights.ql * loss_ql + weights.fm * loss_fm + weights.sc * loss_sc
-        own = {term.name: term.mean(actor, critic, batch, key=key) for term in self.terms}
+        own = {term.name: term.mean(actor, critic, batch, key=draw.own) for term in self.terms}
         for name, value in own.items():
             loss += weights[name] * value
         saturation = jnp.mean(jnp.abs(a_pi) >= 1.0)
@@ -181,35 +174,22 @@ class SORL(AbstractAgent):
         }
 
     def velocity_losses(
-        self, actor: Shortcut, s_target: Shortcut, batch: Batch, *, key: tuple[Key, Key]
+        self, actor: Shortcut, s_target: Shortcut, batch: Batch, fm: VelocityDraw, sc: VelocityDraw
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Mean flow-matching and self-consistency losses of a batch, a key each; the actor is called once for both."""
-        sets = self._flow_matching_targets(batch, key[0]), self._self_consistency_targets(s_target, batch, key[1])
+        """Mean flow-matching and self-consistency losses of a batch; the actor is called once for both."""
+        sets = self._flow_matching_targets(batch, fm), self._self_consistency_targets(s_target, batch, sc)
         rows = jax.tree.map(lambda *parts: jnp.concatenate(parts), *sets)
         loss_fm, loss_sc = jnp.split(jax.vmap(partial(losses.velocity_error, actor))(rows), 2)
         return jnp.mean(loss_fm), jnp.mean(loss_sc)
 
-    def _flow_matching_targets(self, batch: Batch, key: Key) -> losses.VelocityTarget:
-        """t uniform on {0, 1/m_disc, …, 1 − 1/m_disc}."""
-        key_noise, key_t = jax.random.split(key)
-        a_0 = jax.random.normal(key_noise, batch.a.shape)
-        t = jax.random.randint(key_t, batch.r.shape, 0, self.m_disc) / self.m_disc
-        h = jnp.full_like(t, 1.0 / self.m_disc)
-        return jax.vmap(partial(losses.flow_matching_target, sigma_min=self.sigma_min))(a_0, batch.a, t, h, batch.x)
+    def _flow_matching_targets(self, batch: Batch, draw: VelocityDraw) -> losses.VelocityTarget:
+        sigma_path = SIGMA_PATH if self.departures.deal_sc else 0.0
+        target = partial(losses.flow_matching_target, sigma_min=self.sigma_min, sigma_path=sigma_path)
+        return jax.vmap(target)(draw.a_0, batch.a, draw.t, draw.h, batch.x)
 
-    def _self_consistency_targets(self, s_target: Shortcut, batch: Batch, key: Key) -> losses.VelocityTarget:
-        """2h over {1, 1/2, …, 2/m_disc}, t uniform on that step size's own grid."""
-        key_noise, key_level, key_t = jax.random.split(key, 3)
-        rows, levels = len(batch.r), self.m_disc.bit_length() - 1
-        if self.departures.deal_sc:
-            level = jnp.asarray(np.arange(rows) * levels // rows)
-        else:
-            level = jax.random.randint(key_level, (rows,), 0, levels)
-        intervals = 2**level
-        t = jax.random.randint(key_t, (rows,), 0, intervals) / intervals
-        a_0 = jax.random.normal(key_noise, batch.a.shape)
-        a_t = jax.vmap(partial(interpolate, sigma_min=self.sigma_min))(a_0, batch.a, t)
-        return jax.vmap(partial(losses.self_consistency_target, s_target))(a_t, t, 0.5 / intervals, batch.x)
+    def _self_consistency_targets(self, s: Shortcut, batch: Batch, draw: VelocityDraw) -> losses.VelocityTarget:
+        a_t = jax.vmap(partial(interpolate, sigma_min=self.sigma_min))(draw.a_0, batch.a, draw.t)
+        return jax.vmap(partial(losses.self_consistency_target, s))(a_t, draw.t, 0.5 * draw.h, batch.x)
 
     def _sc_target(self, nets: Nets, targets: Nets) -> Shortcut:
         """The shortcut whose two half steps are the target of one whole step."""
@@ -228,28 +208,40 @@ class SORL(AbstractAgent):
 
     def update(self, state: TrainState, batch: Batch, weights: LossWeights) -> tuple[TrainState, Metrics]:
         key, key_critic, key_actor = jax.random.split(state.key, 3)
+        draws = self.draw_critic(batch, key=key_critic), self.draw_actor(batch, key=key_actor)
+        return self.update_with(eqx.tree_at(lambda s: s.key, state, key), batch, weights, *draws)
+
+    def update_with(
+        self, state: TrainState, batch: Batch, weights: LossWeights, draw: SamplerDraw, draw_actor: ActorDraw
+    ) -> tuple[TrainState, Metrics]:
+        """`update` with its random numbers given: `draw` for the critic's loss, `draw_actor` for the actor's."""
         before = state.nets
         grads_td, critic_metrics = eqx.filter_grad(self.critic_loss, has_aux=True)(
-            state.nets, state.targets, batch, weights, key=key_critic
+            state.nets, state.targets, batch, weights, draw
         )
         state, critic_step = self._step(state, "critic", grads_td, weights.lr)
+        asked = state.nets | {"critic": before["critic"]} if self.departures.ql_before_step else state.nets
         grads, actor_metrics = eqx.filter_grad(self.actor_loss, has_aux=True)(
-            state.nets, state.targets, batch, weights, key=key_actor
+            asked, state.targets, batch, weights, draw_actor
         )
         if self.departures.leak_td and not self.departures.shared_adam:
             grads["actor"] = jax.tree.map(jnp.add, grads["actor"], grads_td["actor"])
         state, actor_step = self._step(state, "actor", grads, weights.lr)
         source = before if self.departures.ema_before_update else state.nets
         targets = ema(state.targets, source, weights.tau)
-        state = TrainState(nets=state.nets, targets=targets, opts=state.opts, key=key, step=state.step + 1)
+        state = TrainState(nets=state.nets, targets=targets, opts=state.opts, key=state.key, step=state.step + 1)
         return state, critic_metrics | critic_step | actor_metrics | actor_step
 
     def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:
         key_fm, key_sc, key_td = jax.random.split(key, 3)
+        fm = draw_flow_matching(batch, self.m_disc, key=key_fm)
+        sc = draw_self_consistency(batch, self.m_disc, deal=self.departures.deal_sc, key=key_sc)
         actor, critic = state.nets["actor"], state.nets["critic"]
-        loss_critic, _ = self.critic_loss(state.nets, state.targets, batch, weights, key=key_td)
+        loss_critic, _ = self.critic_loss(
+            state.nets, state.targets, batch, weights, self.draw_critic(batch, key=key_td)
+        )
         s_target = self._sc_target(state.nets, state.targets)
-        val_fm, val_sc = self.velocity_losses(actor, s_target, batch, key=(key_fm, key_sc))
+        val_fm, val_sc = self.velocity_losses(actor, s_target, batch, fm, sc)
         return {
             "val_fm": val_fm,
             "val_sc": val_sc,

@@ -32,13 +32,23 @@ JAX's own "tensorfloat32" would not do: for an H200 XLA makes kernels in float32
 """
 
 
+REVISION = 2
+"""What the agents of this version compute; a run of another has the same settings and other numbers."""
+
+REVISIONS = {
+    1: "squared errors of actions were sums over their dimensions, losses stepped in turn, LayerNorm epsilon 1e-5",
+    2: "squared errors of actions are means over their dimensions, and all else is as in the released codes",
+}
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """Everything the final state of a run depends on; equal specs are the same run.
 
     `settings` are the agent's fixed fields, `weights` the initial loss weights (a number, or one a seed), `code` the
     SHA-256 of the source of what is a user's own in the agent (`registry.sources`). `precision` is one of `PRECISIONS`,
-    or None: what the device does by itself, which is float32 on a CPU and tf32 on a GPU that has it.
+    or None: what the device does by itself, which is float32 on a CPU and tf32 on a GPU that has it. `revision` is one
+    of `REVISIONS`: which mathematics the agents had.
     """
 
     task: str
@@ -52,11 +62,13 @@ class RunSpec:
     data: Provenance
     code: dict[str, str] = dataclasses.field(default_factory=dict)
     precision: str | None = None
+    revision: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values only; `code` and `precision` are left out where there is none."""
+        """Plain values only; `code`, `precision` and the first `revision` are left out, as older runs have them."""
         value = json.loads(json.dumps(dataclasses.asdict(self)))
-        return {key: each for key, each in value.items() if each or key not in ("code", "precision")}
+        without: dict[str, Any] = {"code": {}, "precision": None, "revision": 1}
+        return {key: each for key, each in value.items() if key not in without or each != without[key]}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "RunSpec":
@@ -83,10 +95,20 @@ class RunSpec:
     def build_agent(self) -> AbstractAgent:
         """The agent this spec describes.
 
-        Raises `WorkbenchError` when it has parts of a user's own that are not registered here, or not as they were.
+        Raises `WorkbenchError` when it has parts of a user's own that are not registered here, or not as they were, and
+        when its revision is another than that of this version.
         """
+        self._check_revision()
         check_sources(self.hash, self.code)
         return _from_fields(preset(self.agent, self.preset, environment_of(self.task)).agent, self.settings)
+
+    def _check_revision(self) -> None:
+        if self.revision != REVISION:
+            then = REVISIONS.get(self.revision, "unknown here")
+            raise WorkbenchError(
+                f"run {self.hash} is of revision {self.revision} of the agents ({then}), and this version computes "
+                f"revision {REVISION}: its metrics and episodes can be read, but to go on, train it anew."
+            )
 
     def matmul_precision(self) -> AbstractContextManager[None]:
         """Where matrix products are compiled in this run's precision; the parameters stay float32."""
@@ -147,6 +169,7 @@ def make_spec(
         data=data,
         code=sources(agent, built),
         precision=precision,
+        revision=REVISION,
     )
 
 

@@ -5,6 +5,7 @@ others. Noise is an argument, so that two models, or two step counts, can be com
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeAlias
 
 import equinox as eqx
@@ -37,7 +38,8 @@ def self_consistency_grid(
 
     def squared(t: Float[Array, ""], h: Float[Array, ""]) -> Float[Array, ""]:
         a_t = jax.vmap(interpolate, in_axes=(0, 0, None))(a_0, a_1, t)
-        return jax.vmap(lambda a_t, x: losses.self_consistency(s, s, a_t, t, h, x))(a_t, x).mean()
+        target = partial(losses.self_consistency_target, s)
+        return _square(s, jax.vmap(lambda a_t, x: target(a_t, t, h, x))(a_t, x))
 
     times = jnp.asarray(start, a_0.dtype), jnp.asarray(size / 2, a_0.dtype)
     return as_grid(jnp.sqrt(jax.lax.map(lambda each: squared(*each), times)), m_disc)
@@ -58,10 +60,14 @@ def flow_matching_profile(
     h = jnp.asarray(1.0 / m_disc, a_0.dtype)
 
     def squared(t: Float[Array, ""]) -> Float[Array, ""]:
-        per_row = jax.vmap(lambda a_0, a_1, x: losses.flow_matching(s, a_0, a_1, t, h, x))
-        return per_row(a_0, a_1, x).mean()
+        return _square(s, jax.vmap(lambda a_0, a_1, x: losses.flow_matching_target(a_0, a_1, t, h, x))(a_0, a_1, x))
 
     return jnp.sqrt(jax.lax.map(squared, jnp.arange(m_disc, dtype=a_0.dtype) * h))
+
+
+def _square(s: Shortcut, rows: losses.VelocityTarget) -> Float[Array, ""]:
+    """Mean over rows of the squared length of the residual: of a vector, so a sum over action dimensions."""
+    return jnp.sum(jax.vmap(partial(losses.velocity_residual, s))(rows) ** 2, axis=-1).mean()
 
 
 @eqx.filter_jit
