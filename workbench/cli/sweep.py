@@ -28,7 +28,13 @@ class SweepCommand:
     """
 
     spec: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC.toml")]
-    """A TOML file, or a sweep that comes with the workbench: paper_table, cube_single_small."""
+    """A TOML file, or a sweep of the workbench: paper_table, cube_single_small, two_cores, two_cores_pilot."""
+    status: bool = False
+    """Only say what is done, what runs, and when the rest will be ready, from the run folders."""
+    cores: int | None = None
+    """Keep to so many cores, which no other sweep started with this option is on: two such sweeps share the runs."""
+    budget_hours: float | None = None
+    """Stop after so many hours, with a checkpoint; the same command goes on."""
     dry_run: bool = False
     """Only say how many runs there are, how many are done, and what the others will take on this machine."""
     probe_seconds: float = 2.0
@@ -44,19 +50,29 @@ class SweepCommand:
 
     def run(self) -> int:
         """Do the sweep, or say what it takes."""
+        from workbench.sweeps.limits import cores
+
+        with cores(self.cores):
+            return self._run()
+
+    def _run(self) -> int:
         from workbench.compile_cache import enable_compile_cache
 
         enable_compile_cache()
         from workbench.cli.code import run_files
         from workbench.sweeps.estimate import Probes
         from workbench.sweeps.plan import plan
+        from workbench.sweeps.progress import progress
         from workbench.sweeps.spec import read_sweep
 
         run_files(self.code)
         sweep = read_sweep(self.spec)
         probes = Probes(self.probe_seconds, self.one_shape, _say)
         jobs = plan(sweep, choose_pack=probes.pack)
-        return self._estimate(sweep, jobs, probes) if self.dry_run else self._do(sweep, jobs)
+        if self.status:
+            show(progress(jobs), self.json, f"{sweep.file.name}: hours of training; evaluations are not counted")
+            return 0
+        return self._estimate(sweep, jobs, probes) if self.dry_run else self._in_time(sweep, jobs)
 
     def _estimate(self, sweep: "SweepSpec", jobs: "Sequence[Job]", probes: "Probes") -> int:
         from workbench.sweeps.estimate import summary
@@ -74,7 +90,32 @@ class SweepCommand:
             print(f"note: {count:,} of the runs cannot be trained yet: {problem}", file=sys.stderr)
         return 0
 
+    def _in_time(self, sweep: "SweepSpec", jobs: "Sequence[Job]") -> int:
+        from workbench.sweeps.limits import deadline
+
+        with deadline(self.budget_hours) as time:
+            try:
+                return self._do(sweep, jobs)
+            except KeyboardInterrupt as stop:
+                if not time.over:
+                    raise
+                print(f"the {self.budget_hours:g} hours are over. {stop}".strip(), file=sys.stderr)
+                return 0
+
     def _do(self, sweep: "SweepSpec", jobs: "Sequence[Job]") -> int:
+        """Runs whose data are on disk come first; then what `make` names is made, and their runs follow."""
+        from workbench.sweeps.plan import plan
+        from workbench.sweeps.regenerated import make, next_missing
+
+        while (missing := next_missing(sweep)) is not None:
+            self._train(sweep, [job for job in jobs if not job.problem])
+            make(*missing)
+            jobs = plan(sweep)
+        failed = self._train(sweep, jobs)
+        show(_results(jobs, failed), self.json)
+        return 1 if failed else 0
+
+    def _train(self, sweep: "SweepSpec", jobs: "Sequence[Job]") -> "list[Outcome]":
         from workbench.sweeps.engine import run_sweep
         from workbench.sweeps.ledger import is_finished
         from workbench.sweeps.watch import Watch
@@ -82,9 +123,7 @@ class SweepCommand:
         left = sum(not is_finished(job) for job in jobs)
         print(f"{sweep.file.name}: {len(jobs):,} runs, {len(jobs) - left:,} of them finished already", file=sys.stderr)
         with Watch(jobs, lines=self.engine == "ray"):
-            failed = run_sweep(jobs, self._engine(sweep), _Reporter(left))
-        show(_results(jobs, failed), self.json)
-        return 1 if failed else 0
+            return run_sweep(jobs, self._engine(sweep), _Reporter(left))
 
     def _engine(self, sweep: "SweepSpec") -> "Engine":
         from workbench.cli.code import run_files

@@ -18,7 +18,7 @@ import pandas as pd
 from jaxtyping import PyTree
 
 from workbench import __version__
-from workbench.errors import WorkbenchError
+from workbench.errors import BusyError, WorkbenchError
 from workbench.guards import full_disk_explained, in_turn, only_one
 from workbench.paths import atomic_write, read_json, write_json
 from workbench.store.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
@@ -77,6 +77,17 @@ class RunFolder:
     def lock(self) -> AbstractContextManager[None]:
         """Keep other processes from training this run; raises `BusyError` when one already does."""
         return only_one(self.path / ".lock", "training this run")
+
+    @property
+    def busy(self) -> bool:
+        """Whether another process is training or evaluating this run now."""
+        if not self.path.exists():
+            return False
+        try:
+            with self.lock():
+                return False
+        except BusyError:
+            return True
 
     def _disk(self) -> AbstractContextManager[None]:
         return full_disk_explained(self.path, "it resumes from the last checkpoint")

@@ -1,5 +1,6 @@
 """Engines that do the work of a sweep, and the loop around them; here the one that needs nothing: a run at a time."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -21,11 +22,24 @@ Engine: TypeAlias = Callable[[Sequence[Job]], Iterable[Outcome]]
 """Does the jobs in any order, and yields each as it ends; a failing one ends alone."""
 
 
-def serial(jobs: Sequence[Job], *, progress: bool = False) -> Iterator[Outcome]:
-    """Train and evaluate one run after another in this process; `progress` draws a bar for each."""
-    for job in jobs:
-        errors = (attempt(job, part, progress=progress) for part in PARTS)
-        yield Outcome(job, next((error for error in errors if error), None))
+def serial(jobs: Sequence[Job], *, progress: bool = False, patience: float = 5.0) -> Iterator[Outcome]:
+    """Train and evaluate one run after another in this process; `progress` draws a bar for each.
+
+    Runs that another process is at are put off, and looked at again when the others are done, every `patience` seconds:
+    so two processes at one sweep share its runs.
+    """
+    left = list(jobs)
+    while left:
+        put_off = []
+        for job in left:
+            if job.folder.busy:
+                put_off.append(job)
+            else:
+                errors = (attempt(job, part, progress=progress) for part in PARTS)
+                yield Outcome(job, next((error for error in errors if error), None))
+        if len(put_off) == len(left):
+            time.sleep(patience)
+        left = put_off
 
 
 def run_sweep(

@@ -18,6 +18,7 @@ from workbench.experiments import Schedule
 from workbench.paths import runs_dir
 from workbench.store.folder import RunFolder
 from workbench.store.spec import RunSpec, make_spec
+from workbench.sweeps.regenerated import made_path
 from workbench.sweeps.spec import AgentPart, Evaluation, SweepSpec
 
 ChoosePack = Callable[[RunSpec, Path | None], int]
@@ -85,7 +86,8 @@ def _data_of(sweep: SweepSpec, task: str) -> _Found:
         if not has_environment(task):
             return _Found(path, loaded(task, path)[0].provenance)
         info, _ = parse_task(task)
-        path = (path or sweep.data.get(info.name) or locate(info.name)).absolute()
+        made = made_path(info.name, sweep.make[info.name]) if info.name in sweep.make else None
+        path = (path or sweep.data.get(info.name) or made or locate(info.name)).absolute()
         if not path.is_file():
             raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
         return _Found(path, recorded_provenance(path, info))
@@ -99,7 +101,7 @@ def one_seed(spec: RunSpec, path: Path | None) -> int:
 
 
 def plan(sweep: SweepSpec, root: Path | None = None, choose_pack: ChoosePack = one_seed) -> list[Job]:
-    """The runs of a sweep, ordered by task, so that each task's data is loaded once.
+    """The runs of a sweep in the order of its stages, and in each by task, so that a task's data is loaded once.
 
     Seeds whose run exists under `root`, alone or together with others of the sweep, stay in that run; the others are
     packed by `sweep.pack`, or as `choose_pack` says where that is "auto". A task without data makes jobs with a
@@ -107,13 +109,18 @@ def plan(sweep: SweepSpec, root: Path | None = None, choose_pack: ChoosePack = o
     """
     root = (root or runs_dir()).resolve()
     known = existing_seeds(root)
-    return [
+    jobs = [
         job
-        for task in sweep.tasks
-        for found in [_data_of(sweep, task)]
-        for part in sweep.agents
-        for job in _jobs(sweep, part, task, found, root, known, choose_pack)
+        for stage in sweep.stages or (sweep,)
+        for task in stage.tasks
+        for found in [_data_of(stage, task)]
+        for part in stage.agents
+        for job in _jobs(stage, part, task, found, root, known, choose_pack)
     ]
+    first: dict[tuple, Job] = {}
+    for job in jobs:
+        first.setdefault((job.spec.hash, job.cells, job.scored), job)
+    return list(first.values())
 
 
 def _jobs(
@@ -172,6 +179,9 @@ def _cells(part: AgentPart, task: str) -> tuple[Cell, ...]:
     if not has_environment(task) or not part.evaluation.episodes:
         return ()
     given = part.evaluation
+    if given.cells:
+        verifier = given.verifier or protocol(part.name, environment_of(task)).verifier
+        return tuple(Cell(m_inf, n, verifier) for m_inf, n in given.cells)
     return protocol_grid(part.name, environment_of(task), given.m_inf or (), given.n or (), given.verifier)
 
 

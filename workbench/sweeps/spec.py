@@ -2,10 +2,11 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from workbench.data.catalogue import dataset_info
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.spec import PRECISIONS
 from workbench.sweeps.table import Table
@@ -22,6 +23,7 @@ SPECS = Path(__file__).parent / "specs"
 class Evaluation:
     """How runs are evaluated; `m_inf` and `n` are None where the agent's protocol says.
 
+    `cells` are pairs (M_inf, N) where not every M_inf goes with every N.
     `scored` are the updates whose checkpoints are evaluated; None is the protocol's, or the last one alone where
     `steps` is given. `episodes` = 0 evaluates nothing. `episode_limit` cuts episodes short, for tests.
     """
@@ -29,6 +31,7 @@ class Evaluation:
     episodes: int = EPISODES
     m_inf: tuple[int, ...] | None = None
     n: tuple[int, ...] | None = None
+    cells: tuple[tuple[int, int], ...] | None = None
     verifier: str | None = None
     scored: tuple[int, ...] | None = None
     success_timing: str = "post"
@@ -69,7 +72,12 @@ class RayPart:
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """A whole sweep; `pack` seeds are trained together in one run, "auto" as many as measure fastest."""
+    """A whole sweep; `pack` seeds are trained together in one run, "auto" as many as measure fastest.
+
+    `make` are datasets that are regenerated where they are not on disk, and used: episodes by name, None the official
+    number. With `stages` its runs
+    are those of the stages, one after another; the other fields are then what the stages have together.
+    """
 
     file: Path
     agents: tuple[AgentPart, ...]
@@ -80,6 +88,8 @@ class SweepSpec:
     save_every: int
     data: dict[str, Path]
     ray: RayPart
+    make: dict[str, int | None] = field(default_factory=dict)
+    stages: "tuple[SweepSpec, ...]" = ()
 
 
 def find_sweep(name: str | Path) -> Path:
@@ -105,7 +115,37 @@ def read_sweep(name: str | Path) -> SweepSpec:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WorkbenchError(f"sweep {file} is not TOML: {error}.") from error
-    return _sweep(Table(file, content), file)
+    stages = content.pop("stage", [])
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        raise WorkbenchError(f"sweep {file}, key 'stage': write each stage as a table [[stage]].")
+    if not stages:
+        return _sweep(Table(file, content), file)
+    read = tuple(_sweep(_stage_table(file, content, stage, i), file) for i, stage in enumerate(stages, 1))
+    agents = tuple(part for stage in read for part in stage.agents)
+    tasks, seeds = (tuple(dict.fromkeys(each for stage in read for each in getattr(stage, name))) for name in SHARED)
+    return replace(read[0], agents=agents, tasks=tasks, seeds=seeds, stages=read)
+
+
+SHARED = ("tasks", "seeds")
+"""What a sweep of stages has all of."""
+
+
+def _stage_table(file: Path, shared: Mapping[str, Any], own: Mapping[str, Any], number: int) -> Table:
+    """What all stages share and one stage replaces; tables are merged, and those of agents it leaves out dropped."""
+    both = _merged(shared, own)
+    agents = [*both.get("agents", ()), *own.get("agent", ())]
+    both["agent"] = {name: table for name, table in both.get("agent", {}).items() if name in agents}
+    return Table(file, both, names={key: f"stage {number}.{key}" for key in own})
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, where `own` replaces values of the same name, and tables of the same name are merged."""
+    tables = {
+        key: _merged(shared[key], value)
+        for key, value in own.items()
+        if isinstance(value, dict) and isinstance(shared.get(key), dict)
+    }
+    return {**shared, **own, **tables}
 
 
 def _sweep(table: Table, file: Path) -> SweepSpec:
@@ -115,7 +155,7 @@ def _sweep(table: Table, file: Path) -> SweepSpec:
     if unused:
         raise own.wrong(unused[0], f"is a table of an agent that the sweep does not have: its agents are {names}")
     shared = {key: table.content.pop(key) for key in list(table.content) if key in AGENT_KEYS}
-    agents = tuple(_agent(_agent_table(file, name, shared, own.table(name).content), name) for name in names)
+    agents = tuple(_agent(_agent_table(table, name, shared, own.table(name).content), name) for name in names)
     spec = SweepSpec(
         file=file,
         agents=agents,
@@ -126,6 +166,7 @@ def _sweep(table: Table, file: Path) -> SweepSpec:
         save_every=table.count("save_every", 5_000),
         data={name: _beside(file, Path(path)) for name, path in table.table("data").mapping(str).items()},
         ray=_ray(table.table("ray")),
+        make=_make(table.table("make")),
     )
     table.finish(AGENT_KEYS)
     return spec
@@ -135,12 +176,12 @@ AGENT_KEYS = ("presets", "steps", "batch_size", "precision", "weights", "setting
 """Keys that a table of one agent can hold too."""
 
 
-def _agent_table(file: Path, name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> Table:
+def _agent_table(table: Table, name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> Table:
     """Keys of the agent's own table replace those of all; tables are merged."""
     tables = [key for key in own if isinstance(own[key], dict)]
-    both = {key: shared[key] | own[key] for key in tables if isinstance(shared.get(key), dict)}
     keys = [*own, *(f"{key}.{inner}" for key in tables for inner in own[key])]
-    return Table(file, {**shared, **own, **both}, names={key: f"agent.{name}.{key}" for key in keys})
+    names = {**table.names, **{key: f"agent.{name}.{key}" for key in keys}}
+    return Table(table.file, _merged(shared, own), names=names)
 
 
 def _agent(table: Table, name: str) -> AgentPart:
@@ -164,6 +205,7 @@ def _evaluation(table: Table, steps: int | None) -> Evaluation:
         episodes=table.count("episodes", EPISODES, least=0),
         m_inf=table.counts("m_inf"),
         n=table.counts("n"),
+        cells=_pairs(table),
         verifier=table.text("verifier", None, ("mean", "min")),
         scored=table.counts("scored"),
         success_timing=table.text("success_timing", "post", ("post", "pre")) or "post",
@@ -174,8 +216,35 @@ def _evaluation(table: Table, steps: int | None) -> Evaluation:
         raise table.wrong(
             "scored", f"must not go beyond the {steps} updates of steps, but has {max(evaluation.scored)}"
         )
+    if evaluation.cells and (evaluation.m_inf or evaluation.n):
+        raise table.wrong("cells", "names pairs (M_inf, N), so leave m_inf and n out")
     table.finish()
     return evaluation
+
+
+def _pairs(table: Table) -> tuple[tuple[int, int], ...] | None:
+    value = table.take("cells", None)
+    if value is None:
+        return None
+    pairs = value if isinstance(value, list) else []
+    good = [each for each in pairs if isinstance(each, list) and len(each) == 2 and all(_is_count(n) for n in each)]
+    if not pairs or len(good) != len(pairs):
+        raise table.wrong("cells", f"must be a list of pairs [M_inf, N] of whole numbers, not {value!r}")
+    return tuple(dict.fromkeys((m_inf, n) for m_inf, n in good))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _make(table: Table) -> dict[str, int | None]:
+    try:
+        names = {name: dataset_info(name).name for name in table.content}
+    except UnknownNameError as error:
+        raise table.wrong("make", f"has an {error}") from error
+    found = {names[key]: table.optional_count(key, word="official") for key in list(table.content)}
+    table.finish()
+    return found
 
 
 def _tasks(table: Table) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import math
 
 from workbench.errors import BusyError, WorkbenchError, sentence, told
 from workbench.experiments import Schedule, evaluate_missing, train_run
-from workbench.sweeps.ledger import keep_scored, note_failure, tidy, to_evaluate
+from workbench.sweeps.ledger import is_finished, keep_scored, note_failure, tidy, to_evaluate
 from workbench.sweeps.plan import Job, loaded
 
 
@@ -60,7 +60,7 @@ def attempt(job: Job, part: str, *, progress: bool = False) -> str | None:
     process is at the run. Only a request to stop is raised, as `Interrupted`.
     """
     note_failure(job, None)
-    if part == "train" and job.folder.done:
+    if is_finished(job) or (part == "train" and job.folder.done):
         return None
     try:
         PARTS[part](job, progress=progress)

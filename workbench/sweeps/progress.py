@@ -1,0 +1,83 @@
+"""What of a sweep is done, what runs, and when the rest will be ready, read from the run folders alone."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from workbench.evaluate.cell import Cell
+from workbench.store.spec import RunSpec
+from workbench.sweeps.ledger import Status, statuses
+from workbench.sweeps.plan import Job
+
+HOUR = 3600.0
+
+Rates: TypeAlias = dict[tuple, list[float]]
+
+
+def progress(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """A row a run, in the order of the sweep: its state, its updates, success where it was scored, and hours left.
+
+    Hours of training come from the updates a second that runs of the same agent and sizes have written down, on this
+    machine or another; None where no such run has begun. Evaluations are not counted. `ready_in_h` adds them up for one
+    process that does the runs in turn, None from the first that is unknown.
+    """
+    found = statuses(jobs)
+    rates = _update_rates(jobs)
+    rows, ready = [], 0.0
+    for each in found:
+        hours = _hours_left(each, rates)
+        ready = None if ready is None or hours is None else ready + hours
+        rows.append(
+            {
+                "run": each.job.folder.path.name,
+                "what": each.job.label,
+                "state": "at work" if _at_work(each) else each.state,
+                "updates": f"{each.step:,} of {each.job.spec.steps:,}",
+                "success": _success(each.job),
+                "hours_left": hours,
+                "ready_in_h": ready if each.state != "finished" else None,
+                "why": each.error or None,
+            }
+        )
+    return rows
+
+
+def _at_work(each: Status) -> bool:
+    return each.state in ("training", "evaluating") and each.job.folder.busy
+
+
+def kind(spec: RunSpec) -> tuple:
+    """What the time of an update depends on."""
+    sizes = {name: value for name, value in spec.settings.items() if not isinstance(value, float)}
+    return spec.agent, repr(sorted(sizes.items(), key=str)), spec.batch_size, len(spec.seeds)
+
+
+def _update_rates(jobs: Sequence[Job]) -> Rates:
+    """Updates a second by kind, one for each run that wrote two rows: the clock starts again when a run is resumed."""
+    rates: Rates = defaultdict(list)
+    for job in jobs:
+        rows = [row for row in job.folder.metrics_rows() if row["seed"] == job.spec.seeds[0]]
+        steps = [(b["step"] - a["step"], b["seconds"] - a["seconds"]) for a, b in pairwise(rows)]
+        forward = [(step, seconds) for step, seconds in steps if seconds > 0]
+        if forward:
+            rates[kind(job.spec)].append(sum(step for step, _ in forward) / sum(seconds for _, seconds in forward))
+    return rates
+
+
+def _hours_left(each: Status, rates: Rates) -> float | None:
+    left, known = each.job.spec.steps - each.step, rates.get(kind(each.job.spec))
+    if each.state == "finished" or not left:
+        return 0.0
+    return left / (sum(known) / len(known)) / HOUR if known else None
+
+
+def _success(job: Job) -> str | None:
+    """Success at the last scored update: at the best budget, and at that of least compute."""
+    evals = job.folder.evals()
+    if not len(evals):
+        return None
+    last = evals[evals["step"] == evals["step"].max()]
+    rates = last.groupby(["m_inf", "n", "verifier"])["success"].mean()
+    told = [f"{rates[key]:.0%} at {Cell(int(key[0]), int(key[1]), key[2])}" for key in (rates.idxmax(), rates.index[0])]
+    return ", ".join(dict.fromkeys(told))
