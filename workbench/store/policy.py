@@ -139,8 +139,7 @@ def pack_policy(
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise PolicyError(f"a policy cannot be called '{name}': use small letters, digits and single hyphens.")
     spec = _of_one_seed(run, run.spec.seeds[0] if seed is None else seed)
-    evals = run.evals()
-    evals = evals[(evals["step"] == step) & (evals["seed"] == spec.seeds[0])]
+    evals = run.evals().query(f"step == {step} and seed == {spec.seeds[0]}")
     if not len(evals):
         raise PolicyError(
             f"run {run.path.name} has no evaluated episode of seed {spec.seeds[0]} at update {step:,}, so nobody would "
