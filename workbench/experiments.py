@@ -11,14 +11,13 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.compile_cache import release_programs
-from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Dataset
+from workbench.data.load import example_of
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import Evaluation, evaluate
@@ -28,7 +27,7 @@ from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec
 from workbench.train import ChunkReport, init_seeds, spread, train_chunk, validate
-from workbench.types import Batch, LossWeights
+from workbench.types import LossWeights
 
 PIECE_SECONDS = 0.5
 """How long one call on the device should take, so that Ctrl-C and the progress bar answer soon."""
@@ -122,10 +121,7 @@ def load_agent(folder: RunFolder, checkpoint: Path | None = None) -> tuple[Abstr
     environment, and `CheckpointError` for a `checkpoint` that is damaged or another run's.
     """
     spec = folder.spec
-    info, _ = parse_task(spec.task)
-    zero, x, a = jnp.zeros(()), jnp.zeros(info.obs), jnp.zeros(info.act)
-    example = Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)
-    agent = spec.build_agent()
+    example, agent = example_of(spec.task), spec.build_agent()
     like = eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds)
     if checkpoint is not None:
         return agent, load_checkpoint(checkpoint, like, spec_hash=folder.owner)[0]

@@ -22,6 +22,11 @@ def runs_dir() -> Path:
     return Path(os.environ.get("WORKBENCH_RUNS", "runs")).expanduser()
 
 
+def policies_dir() -> Path:
+    """Folder of the policies that come with the package."""
+    return Path(__file__).parent / "policies"
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path` that replaces it, flushed to disk, only if the block succeeds."""

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.unit.recorded import made_up
-from workbench.data.catalogue import parse_task
 from workbench.data.dataset import Provenance
+from workbench.data.load import example_of
 from workbench.errors import NoGraphicsError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.envs import episode_seed, make_env, reset
@@ -24,7 +24,6 @@ from workbench.render.maze import maze_tables
 from workbench.store.folder import RunFolder
 from workbench.store.spec import make_spec
 from workbench.train import init_seeds
-from workbench.types import Batch
 
 TASK = "cube-single-play-singletask-task2-v0"
 OBS, ACT, LENGTH = 28, 5, 6
@@ -33,7 +32,6 @@ SHORT: dict[str, Any] = {"episode_limit": LENGTH, "record": 4, "workers": 1, "pr
 
 def untrained(root: Path, task: str) -> RunFolder:
     """A run folder of two seeds that holds their states of update 0."""
-    info, _ = parse_task(task)
     spec = make_spec(
         task,
         Provenance("arrays", "none"),
@@ -42,10 +40,8 @@ def untrained(root: Path, task: str) -> RunFolder:
         steps=2,
         settings={"width": 8, "depth": 1},
     )
-    x, a, zero = jnp.zeros(info.obs), jnp.zeros(info.act), jnp.zeros(())
-    example = Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)
     folder = RunFolder.create(root, spec)
-    folder.save(init_seeds(spec.build_agent(), example, spec.seeds), 0)
+    folder.save(init_seeds(spec.build_agent(), example_of(task), spec.seeds), 0)
     return folder
 
 

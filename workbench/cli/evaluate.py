@@ -19,7 +19,7 @@ class Evaluate:
     """
 
     run_name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of the run, or the first letters of its hash."""
+    """Folder of the run, the first letters of its hash, or a policy such as policy:cube-single."""
     m_inf: tuple[int, ...] = ()
     """Steps from noise to action; any count of at least 1. By default 1, 2, 4 and 8, or another agent's protocol."""
     n: tuple[int, ...] = ()

@@ -27,6 +27,8 @@ COMMANDS: Commands = {
     "figures": "workbench.cli.figures:Figures",
     "bench": "workbench.cli.bench:Bench",
     "runs": "workbench.cli.runs:Runs",
+    "policies": "workbench.cli.policies:Policies",
+    "pack": "workbench.cli.policies:Pack",
     "sweep": "workbench.cli.sweep:SweepCommand",
     "tasks": "workbench.cli.tasks:Tasks",
     "data": {

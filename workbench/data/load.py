@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import jax.numpy as jnp
+
 from workbench.data.catalogue import WITHOUT_ENVIRONMENT, parse_task
 from workbench.data.dataset import Dataset
 from workbench.errors import DatasetError
+from workbench.types import Batch
 
 TOY_ROWS = 20_000
 
@@ -47,3 +50,13 @@ def environment_of(task: str) -> str:
     if name and kind in WITHOUT_ENVIRONMENT:
         return kind
     return parse_task(task)[0].environment
+
+
+def example_of(task: str) -> Batch:
+    """One transition of zeros, shaped like those of an OGBench task, whose data need not be on disk.
+
+    Raises `WorkbenchError` for tasks without environment.
+    """
+    info, _ = parse_task(task)
+    zero, x, a = jnp.zeros(()), jnp.zeros(info.obs), jnp.zeros(info.act)
+    return Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)

@@ -71,7 +71,7 @@ class Panel:
 def open_panels(source: str | Path | RunFolder | Sequence[Rollout], root: Path | None = None) -> tuple[Panel, ...]:
     """Every panel of a video, of all videos of a run, or, without pictures, of recorded rollouts.
 
-    `source` is an mp4 or its scrub data, a folder of them, a run's folder, hash or the beginning of it, or rollouts.
+    `source` is an mp4 or its scrub data, a folder of them, a run as in `find_run`, or rollouts.
     Raises `WorkbenchError` when there is no such thing or no scrub data in it.
     """
     if not isinstance(source, str | Path | RunFolder):

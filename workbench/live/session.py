@@ -139,7 +139,9 @@ class Session:
 
 def _of_run(folder: RunFolder) -> Session:
     if not folder.done:
-        raise WorkbenchError(f"{folder.path} holds no finished run, so there is no final state to compare with.")
+        raise WorkbenchError(
+            f"{folder.path} holds no finished run (a policy is none), so there is no final state to compare with."
+        )
     spec, done = folder.spec, read_json(folder.done_file)
     interventions = tuple(read_jsonl(folder.path / "interventions.jsonl"))
     record = Record(folder.path.name, None, None, spec, interventions, done["step"], done["state_sha256"])

@@ -91,9 +91,9 @@ class Explorable(Protocol):
 class TrainedRun:
     """The first seed of a run at its newest checkpoint, deciding in the run's precision.
 
-    `run` is a folder, a hash or its beginning, as in `find_run`. `table` has one row an evaluated budget, as
-    `success_table`; `m_inf` and `n` are the budgets to choose from, those of the table among them. `episode_limit` cuts
-    episodes short. Raises `WorkbenchError` when there is no such run or it has no checkpoint.
+    `run` is a folder, a hash, its beginning or `policy:NAME`, as in `find_run`. `table` has one row an evaluated
+    budget, as `success_table`; `m_inf` and `n` are the budgets to choose from, those of the table among them.
+    `episode_limit` cuts episodes short. Raises `WorkbenchError` when there is no such run or it has no checkpoint.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from workbench.errors import WorkbenchError
 from workbench.paths import runs_dir
 from workbench.store.condition import rows_where
 from workbench.store.folder import RunFolder
+from workbench.store.policy import PREFIX, open_policy
 from workbench.store.spec import RunSpec
 
 
@@ -27,7 +28,12 @@ class RunRecord:
 
 
 def find_run(name: str, root: Path | None = None) -> RunFolder:
-    """A run folder from its path, its hash, or the beginning of it; raises `WorkbenchError` with what there is."""
+    """A run folder from its path, its hash, the beginning of it, or `policy:NAME`, which `open_policy` unpacks.
+
+    Raises `WorkbenchError` with what there is.
+    """
+    if name.startswith(PREFIX):
+        return open_policy(name.removeprefix(PREFIX), root or runs_dir())
     if (Path(name) / "spec.json").exists():
         return RunFolder(Path(name).resolve())
     root = root or runs_dir()
@@ -38,7 +44,9 @@ def find_run(name: str, root: Path | None = None) -> RunFolder:
         raise WorkbenchError(
             f"'{name}' names {len(found)} runs ({', '.join(p.name for p in found)}): write more of it."
         )
-    raise WorkbenchError(f"no run '{name}' in {root}: `workbench runs` lists what there is.")
+    raise WorkbenchError(
+        f"no run '{name}' in {root}: `workbench runs` lists what there is, `workbench policies` what comes along."
+    )
 
 
 def read_run(folder: RunFolder) -> RunRecord:
