@@ -136,7 +136,8 @@ def test_a_budget_must_be_a_time() -> None:
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a shell
 from workbench import experiments
 slow = experiments.train_chunk
 def chunk(*args):
@@ -144,7 +145,7 @@ def chunk(*args):
     return slow(*args)
 experiments.train_chunk = chunk
 from workbench.cli.main import main
-sys.exit(main(["sweep", sys.argv[1], "--budget-hours", "0.002", "--cores", "1"]))
+sys.exit(main(["sweep", sys.argv[1], "--budget-hours", "0.004", "--cores", "1"]))
 """
 
 

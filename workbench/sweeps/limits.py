@@ -82,8 +82,11 @@ def deadline(hours: float | None) -> Iterator[Deadline]:
 
     timer = threading.Timer(hours * HOUR, stop)
     timer.daemon = True
+    # A shell starts what it puts in the background with this signal ignored.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer.start()
     try:
         yield reached
     finally:
         timer.cancel()
+        signal.signal(signal.SIGINT, former)

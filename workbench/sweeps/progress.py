@@ -54,12 +54,17 @@ def kind(spec: RunSpec) -> tuple:
 
 
 def _update_rates(jobs: Sequence[Job]) -> Rates:
-    """Updates a second by kind, one for each run that wrote two rows: the clock starts again when a run is resumed."""
+    """Updates a second by kind, one for each run that wrote rows; the clock starts again when a run is resumed.
+
+    The first row has compilation in it, so it counts only where it is alone.
+    """
     rates: Rates = defaultdict(list)
     for job in jobs:
         rows = [row for row in job.folder.metrics_rows() if row["seed"] == job.spec.seeds[0]]
         steps = [(b["step"] - a["step"], b["seconds"] - a["seconds"]) for a, b in pairwise(rows)]
         forward = [(step, seconds) for step, seconds in steps if seconds > 0]
+        if not forward and rows and rows[0]["seconds"] > 0:
+            forward = [(rows[0]["step"], rows[0]["seconds"])]
         if forward:
             rates[kind(job.spec)].append(sum(step for step, _ in forward) / sum(seconds for _, seconds in forward))
     return rates
