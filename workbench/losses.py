@@ -131,12 +131,13 @@ def denoising(
 ) -> Scalar:
     r"""Squared error of the noise that a network sees in a noised action.
 
-    $$\| \epsilon(\alpha_t a + \sigma_t z, t \mid x) - z \|^2$$
+    $$\tfrac1d\, \| \epsilon(\alpha_t a + \sigma_t z, t \mid x) - z \|^2$$
 
-    DDPM's simple loss (Ho et al. 2020); the sum over action dimensions. Its minimiser is $-\sigma_t \nabla \log p_t$.
+    DDPM's simple loss (Ho et al. 2020); the mean over the d action dimensions. Its minimiser is
+    $-\sigma_t \nabla \log p_t$.
     """
     alpha, sigma = preserved(t, beta_max)
-    return jnp.sum((predict(alpha * a + sigma * noise, t, x) - noise) ** 2)
+    return jnp.mean((predict(alpha * a + sigma * noise, t, x) - noise) ** 2)
 
 
 def score_regularised(
@@ -158,11 +159,12 @@ def consistency(
 ) -> Scalar:
     r"""Squared difference of what is seen behind the same noise at two neighbouring levels, over their distance.
 
-    $$\| f(a + \sigma_{high} z, \sigma_{high}) - \mathrm{stopgrad}\, \bar f(a + \sigma_{low} z, \sigma_{low}) \|^2
+    $$\tfrac1d\, \| f(a + \sigma_{high} z, \sigma_{high})
+      - \mathrm{stopgrad}\, \bar f(a + \sigma_{low} z, \sigma_{low}) \|^2
       \cdot 100\,/\, (\sigma_{high} - \sigma_{low})$$
 
-    Consistency training without a teacher (Song et al. 2023), with the weight of Ding & Jin's code (2024). No gradient
-    reaches `target`.
+    Consistency training without a teacher (Song et al. 2023), with the weight of Ding & Jin's code (2024); the mean
+    over the d action dimensions. No gradient reaches `target`.
     """
     seen = jax.lax.stop_gradient(consistent(target, a + low * noise, low, x))
-    return 100.0 / (high - low) * jnp.sum((consistent(net, a + high * noise, high, x) - seen) ** 2)
+    return 100.0 / (high - low) * jnp.mean((consistent(net, a + high * noise, high, x) - seen) ** 2)

@@ -160,7 +160,10 @@ class ResidualDenoiser(eqx.Module):
 
 
 class Policy(eqx.Module):
-    """One action from an observation, and from noise z where `noise` says how many numbers of it; tanh if `squash`."""
+    """One action from an observation, and from noise z where `noise` says how many numbers of it; tanh if `squash`.
+
+    The last layer's weights begin as variance-scaling(`last_scale`, fan_avg, uniform): √`last_scale` times the others'.
+    """
 
     mlp: MLP
     squash: bool = eqx.field(static=True)
@@ -174,9 +177,12 @@ class Policy(eqx.Module):
         depth: int,
         noise: int = 0,
         squash: bool = False,
+        last_scale: float = 1.0,
         key: Key,
     ) -> None:
-        self.mlp = MLP(obs + noise, act, width=width, depth=depth, key=key)
+        mlp = MLP(obs + noise, act, width=width, depth=depth, key=key)
+        last = math.sqrt(last_scale) * mlp.layers[-1].weight
+        self.mlp = eqx.tree_at(lambda mlp: mlp.layers[-1].weight, mlp, last)
         self.squash = squash
 
     @property

@@ -22,11 +22,7 @@ READS: dict[str, dict[str, set[str]]] = {
     "idql": IMPLICIT | {"actor": set()},
     "srpo": IMPLICIT | {"behaviour": set(), "actor": {"behaviour", "~critic"}},
     "cac": {"critic": {"~actor", "~critic"}, "actor": {"~actor", "critic"}},
-    "fawac": {
-        "critic": {"actor", "~critic"},
-        "value": {"actor", "~critic"},
-        "actor": {"critic", "value"},
-    },
+    "fawac": {"critic": {"actor", "~critic"}, "value": {"~critic"}, "actor": {"critic", "value"}},
     "fbrac": {"critic": {"actor", "~critic"}, "actor": {"critic"}},
     "ifql": IMPLICIT | {"actor": set()},
     "fql": {"critic": {"actor", "~critic"}, "flow": set(), "actor": {"critic", "flow"}},
@@ -69,9 +65,12 @@ def gradients(agent: AbstractBaseline, nets: dict, state: TrainState, batch: Bat
     return {role: gradient(role, loss) for role, loss in agent.terms().items()}
 
 
-@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("name", [*READS, "fawac, V of the flow"])
 def test_a_gradient_depends_on_what_its_loss_reads_and_on_nothing_else(name, batch):
+    name, *variant = name.split(", ")
     agent, weights = minute(name), weights_of(name)
+    if variant:
+        agent = dataclasses.replace(agent, value_from_data=False)
     state = agent.init(jax.tree.map(lambda leaf: leaf[0], batch), key=jax.random.key(1))
     base = gradients(agent, state.nets, state, batch, weights)
     for role, gradient in base.items():
@@ -83,7 +82,7 @@ def test_a_gradient_depends_on_what_its_loss_reads_and_on_nothing_else(name, bat
         for role in base:
             if not same(base[role], changed[role]):
                 found[role].add(source)
-    assert found == READS[name]
+    assert found == READS[name] | ({"value": {"actor", "~critic"}} if variant else {})
 
 
 @pytest.mark.parametrize("name", ["cac", "fql"])
@@ -93,8 +92,8 @@ def test_a_loss_moves_its_own_network_and_no_other(name, batch):
 
     @eqx.filter_jit
     def descend(state: TrainState, role: str) -> TrainState:
-        loss = agent.terms()[role]
-        return agent._descend(state, role, loss, batch, weights, key=jax.random.key(3))[0]
+        grads, _ = agent._gradient(state, role, agent.terms()[role], batch, weights, key=jax.random.key(3))
+        return agent._step(state, role, grads, weights.lr)
 
     for role in agent.terms():
         after = descend(state, role)
@@ -103,17 +102,27 @@ def test_a_loss_moves_its_own_network_and_no_other(name, batch):
         assert same(state.targets, after.targets)
 
 
-def test_rebrac_moves_actor_and_targets_at_every_second_update(batch):
-    agent, weights = minute("rebrac"), weights_of("rebrac")
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [({"actor"}, True), (set(), False), (set(), True), (set(), False)]),
+        ({"coasts": False, "ema_before_update": False}, [(set(), False), ({"actor"}, True)] * 2),
+    ],
+    ids=["coasts", "rests"],
+)
+def test_rebrac_moves_actor_and_targets_at_every_second_update(changes, expected, batch):
+    """What stood still at updates 1 to 4: networks, and whether the targets did. A coasting actor moves between."""
+    agent, weights = dataclasses.replace(minute("rebrac"), **changes), weights_of("rebrac")
     state = agent.init(jax.tree.map(lambda leaf: leaf[0], batch), key=jax.random.key(1))
     update = eqx.filter_jit(agent.update)
     history = []
     for _ in range(4):
-        after, _ = update(state, batch, weights)
+        after, told = update(state, batch, weights)
+        assert float(told["grad_norm_actor"]) > 0  # of the loss, whether it is descended or not
         still = {role for role in state.nets if same(state.nets[role], after.nets[role])}
         history.append((still, same(state.targets, after.targets)))
         state = after
-    assert history == [(set(), False), ({"actor"}, True)] * 2
+    assert history == expected
 
 
 def test_the_clip_of_cac_bounds_the_gradient_and_the_metric_tells_the_norm_before(batch):

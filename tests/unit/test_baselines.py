@@ -52,6 +52,21 @@ def test_denoising_by_hand():
     np.testing.assert_allclose(value, expected, rtol=1e-4)
 
 
+def test_denoising_and_consistency_are_means_over_action_dimensions():
+    def zeros(a, t, x):
+        return jnp.zeros_like(a)
+
+    t, a, noise = jnp.asarray(1.0), jnp.zeros(2), jnp.asarray([3.0, 1.0])
+    assert float(losses.denoising(zeros, a, noise, t, X, beta_max=10.0)) == (9 + 1) / 2
+
+    def consistency(a, noise):
+        low, high = jnp.asarray(0.502), jnp.asarray(1.002)
+        return float(losses.consistency(zeros, zeros, jnp.asarray(a), jnp.asarray(noise), low, high, X))
+
+    each = consistency([0.3], [2.0]), consistency([-0.5], [1.0])
+    np.testing.assert_allclose(consistency([0.3, -0.5], [2.0, 1.0]), np.mean(each), rtol=1e-5)
+
+
 def test_the_score_term_carries_an_action_along_the_stopped_score():
     def loss(a):
         return losses.score_regularised(

@@ -1,4 +1,4 @@
-"""What the baselines share: one loss and one optimiser a network, stepped in turn, and losses that several use."""
+"""What the baselines share: one loss and one optimiser a network, and losses that several use."""
 
 import abc
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from workbench import losses
 from workbench.agents.base import AbstractAgent, Adam, TrainState, best_of_n, ema
@@ -34,6 +34,16 @@ class AbstractBaseline(AbstractAgent):
     networks that have an EMA target (`followed`); the actor and all targets move at every `delay`-th update only.
     Networks read from `state` inside a loss get no gradient. `pessimism` aggregates target critics in TD targets: 0
     mean, 1 min; `clip` bounds the norm of each network's gradient.
+
+    Three settings say how an update is put together. Their defaults are what the public code of IQL, ReBRAC, IFQL, FQL,
+    FBRAC and FAWAC does, and so what their published scores are of; IDQL, SRPO and CAC were not compared.
+
+    - `in_turn`: a loss reads the networks as the losses before it have left them. Else all gradients are taken at the
+      parameters from before the update.
+    - `ema_before_update`: the averages read the parameters from before the update, else those after it.
+    - `coasts`, where `delay` is above 1: between its moves the actor coasts on its momentum, Adam being stepped with a
+      gradient of zero, and the first move is the `delay`-th update. Else it rests, optimiser and all, and moves first
+      in the first update. Targets rest between moves either way.
     """
 
     followed: eqx.AbstractClassVar[tuple[str, ...]]
@@ -43,6 +53,9 @@ class AbstractBaseline(AbstractAgent):
     ensemble: int = eqx.field(static=True, default=2)
     pessimism: float = eqx.field(static=True, default=0.0)
     clip: float | None = eqx.field(static=True, default=None)
+    in_turn: bool = eqx.field(static=True, default=False)
+    ema_before_update: bool = eqx.field(static=True, default=True)
+    coasts: bool = eqx.field(static=True, default=True)
 
     @property
     def size(self) -> dict[str, Any]:
@@ -81,37 +94,49 @@ class AbstractBaseline(AbstractAgent):
     def update(self, state: TrainState, batch: Batch, weights: LossWeights) -> tuple[TrainState, Metrics]:
         terms = self.terms()
         key, *keys = jax.random.split(state.key, 1 + len(terms))
-        told: Metrics = {}
+        moved, told = state, {}
         for (role, loss), key_role in zip(terms.items(), keys, strict=True):
-            moved, metrics = self._descend(state, role, loss, batch, weights, key=key_role)
-            state = self._if_due(moved, state) if role == "actor" else moved
+            read = moved if self.in_turn else state
+            grads, metrics = self._gradient(read, role, loss, batch, weights, key=key_role)
+            moved = self._step(moved, role, grads, weights.lr)
             told |= metrics
-        targets = ema(state.targets, {role: state.nets[role] for role in self.followed}, weights.tau)
-        state = self._if_due(eqx.tree_at(lambda s: s.targets, state, targets), state)
-        return TrainState(nets=state.nets, targets=state.targets, opts=state.opts, key=key, step=state.step + 1), told
+        source = (state if self.ema_before_update else moved).nets
+        targets = ema(state.targets, {role: source[role] for role in self.followed}, weights.tau)
+        targets = self._if_due(state.step, targets, state.targets)
+        return TrainState(nets=moved.nets, targets=targets, opts=moved.opts, key=key, step=state.step + 1), told
 
-    def _if_due(self, moved: TrainState, still: TrainState) -> TrainState:
-        """`moved` at every `delay`-th update, the first included, else `still`."""
+    def _if_due(self, step: Int[Array, ""], moved: Any, still: Any) -> Any:
+        """`moved` at every `delay`-th update, else `still`; `step` counts the updates before this one."""
         if self.delay == 1:
             return moved
-        due = still.step % self.delay == 0
+        due = (step + 1 if self.coasts else step) % self.delay == 0
         return jax.tree.map(lambda new, old: jnp.where(due, new, old) if eqx.is_array(new) else new, moved, still)
 
-    def _descend(
+    def _gradient(
         self, state: TrainState, role: str, loss: Loss, batch: Batch, weights: LossWeights, *, key: Key
-    ) -> tuple[TrainState, Metrics]:
-        """One step of Adam on the network of `role`; the others stay."""
-        net = state.nets[role]
-        (value, metrics), grads = eqx.filter_value_and_grad(loss, has_aux=True)(net, state, batch, weights, key=key)
-        net, opt, norm = Adam(self.clip).step(state.opts[role], net, grads, weights.lr)
-        moved = TrainState(
+    ) -> tuple[Any, Metrics]:
+        """Gradient of a loss with respect to the network of `role`, and what to report of it."""
+        import optax  # late, as in `Adam`
+
+        take = eqx.filter_value_and_grad(loss, has_aux=True)
+        (value, metrics), grads = take(state.nets[role], state, batch, weights, key=key)
+        return grads, {f"loss_{role}": value, f"grad_norm_{role}": optax.tree.norm(grads), **metrics}
+
+    def _step(self, state: TrainState, role: str, grads: Any, lr: Float[Array, ""]) -> TrainState:
+        """One step of Adam on the network of `role`; the others stay. An actor that is not due coasts or rests."""
+        before = state.nets[role], state.opts[role]
+        if role == "actor" and self.coasts:
+            grads = self._if_due(state.step, grads, jax.tree.map(jnp.zeros_like, grads))
+        net, opt, _ = Adam(self.clip).step(before[1], before[0], grads, lr)
+        if role == "actor" and not self.coasts:
+            net, opt = self._if_due(state.step, (net, opt), before)
+        return TrainState(
             nets=state.nets | {role: net},
             targets=state.targets,
             opts=state.opts | {role: opt},
             key=state.key,
             step=state.step,
         )
-        return moved, {f"loss_{role}": value, f"grad_norm_{role}": norm, **metrics}
 
     def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:
         terms = self.terms()
@@ -146,6 +171,8 @@ class ImplicitValues(eqx.Module):
 
     $$L_V = L_2^{\mathrm{level}}\big(\min_i \bar Q_i(x, a) - V(x)\big), \qquad
       L_Q = \mathrm{mean}_i \big(Q_i(x, a) - r - \gamma\, \mathrm{mask}\, V(x')\big)^2$$
+
+    The public code of IQL and IFQL sums L_Q over the critics: a factor that Adam does not see, but logged losses do.
     """
 
     level: float = eqx.field(static=True)

@@ -22,12 +22,11 @@ class CAC(AbstractBaseline):
     $$L_\pi = L_C - \eta\, \frac{Q(x, a_\pi)}{\mathrm{stopgrad}\, \mathrm{mean} |Q|}, \qquad
       y = r + \gamma\, \mathrm{mask}\, \mathrm{agg}_i \max_{k \le 10} \bar Q_i(x', \bar a_k')$$
 
-    a_π is a sample of `steps` consistency steps, gradient through all; L_C is `losses.consistency`, mean over
-    coordinates; $\bar a_k'$ are samples of the actor's EMA (max-Q backup), agg as `pessimism` says. η is the knob
-    `ql`; gradients are clipped at norm 5. As in the authors' code: noise from 0.002 to 80, σ_d = 0.5, normalised Q, the
-    weight of L_C. Choices of ours: 2 steps; `levels` = 40 noise levels throughout, where the code raises them from 2 to
-    150 over a run whose length an agent does not know; Q as the mean of the critics; inputs scaled as Song et al. do;
-    acting by `best_of_n`.
+    a_π is a sample of `steps` consistency steps, gradient through all; L_C is `losses.consistency`; $\bar a_k'$ are
+    samples of the actor's EMA (max-Q backup), agg as `pessimism` says. η is the knob `ql`; gradients are clipped at
+    norm 5. As in the authors' code: noise from 0.002 to 80, σ_d = 0.5, normalised Q, the weight of L_C. Choices of
+    ours: 2 steps; `levels` = 40 noise levels throughout, where the code raises them from 2 to 150 over a run whose
+    length an agent does not know; Q as the mean of the critics; inputs scaled as Song et al. do; acting by `best_of_n`.
     """
 
     name: ClassVar[str] = "cac"
@@ -68,7 +67,7 @@ class CAC(AbstractBaseline):
         i = jax.random.randint(key_level, batch.r.shape, 0, self.levels - 1)
         low, high = (jax.vmap(lambda i: noise_level(i, self.levels))(each) for each in (i, i + 1))
         row = jax.vmap(lambda *each: losses.consistency(actor, state.targets["actor"], *each))
-        loss_consistency = jnp.mean(row(batch.a, noise, low, high, batch.x)) / batch.a.shape[-1]
+        loss_consistency = jnp.mean(row(batch.a, noise, low, high, batch.x))
         keys = jax.random.split(key_sample, len(batch.r))
         a_pi = jax.vmap(lambda x, key: self._sample(actor, x, batch.a.shape[-1], key=key))(batch.x, keys)
         q = values(state.nets["critic"], batch.x, a_pi)

@@ -31,7 +31,8 @@ class FBRAC(AbstractBaseline):
     $$L_\pi = -Q(x, \mathrm{ODE}_\theta(x, z)) + \alpha\, L_{FM}(\theta), \qquad
       y = r + \gamma\, \mathrm{mask}\, \mathrm{agg}_i \bar Q_i(x', \mathrm{ODE}_\theta(x', z'))$$
 
-    Gradients of Q run back through all ten Euler steps: what SORL's shortcuts replace by at most M_BTT of them.
+    Gradients of Q run back through all ten Euler steps: what SORL's shortcuts replace by at most M_BTT of them. The
+    public code's L_π differs by a factor of α, which Adam does not see; logged losses are not comparable.
     """
 
     name: ClassVar[str] = "fbrac"

@@ -22,7 +22,7 @@ class IDQL(AbstractBaseline):
     r"""Implicit diffusion Q-learning (Hansen-Estruch et al. 2023, arXiv 2304.10573).
 
     $$\pi(x) = \arg\max_{a \in \{a_1, \dots, a_N\}} \min_i Q_i(x, a), \qquad
-      L_\theta = \|\epsilon_\theta(\alpha_t a + \sigma_t z, t \mid x) - z\|^2$$
+      L_\theta = \tfrac1d\, \|\epsilon_\theta(\alpha_t a + \sigma_t z, t \mid x) - z\|^2$$
 
     V and Q as in `ImplicitValues`; a_j by DDPM sampling. As in the authors' code: a variance-preserving schedule up to
     β = 10 in `levels` = 5 steps, and three residual blocks of `block_width`. Choices of ours: M_inf below 5 skips times

@@ -28,16 +28,19 @@ class IQL(AbstractBaseline):
 
     $$L_\pi = -\min\big(e^{\alpha (\min_i Q_i(x, a) - V(x))}, 100\big)\, \log \mathcal N(a;\, \mu(x), I)$$
 
-    V and Q as in `ImplicitValues`. Gaussian of unit deviation, acted on by its mean.
+    V and Q as in `ImplicitValues`. Gaussian of unit deviation, acted on by its mean, whose last layer begins at the
+    variance scale `last_scale`, 0.01 in the FQL paper's public code (arXiv 2502.02538).
     """
 
     name: ClassVar[str] = "iql"
     knobs: ClassVar[dict[str, str]] = {"alpha": "inverse temperature of the advantage weights", **RATES}
     followed: ClassVar[tuple[str, ...]] = ("critic",)
     level: float = eqx.field(static=True, default=0.9)
+    last_scale: float = eqx.field(static=True, default=0.01)
 
     def networks(self, obs: int, act: int) -> dict[str, Maker]:
-        return {"actor": partial(Policy, obs, act, **self.size)} | self.critic_and_value(obs, act)
+        actor = partial(Policy, obs, act, **self.size, last_scale=self.last_scale)
+        return {"actor": actor} | self.critic_and_value(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         implicit = ImplicitValues(self.level)

@@ -13,7 +13,7 @@ from workbench.errors import WorkbenchError
 
 COUNTS = ("width", "depth", "m_disc", "m_btt", "ensemble", "steps", "levels", "backup", "block_width", "blocks")
 """Settings that count something: at least 1."""
-ABOVE_ZERO = ("clip",)
+ABOVE_ZERO = ("clip", "last_scale")
 INSIDE = {"level": (0.0, 1.0)}
 """Open intervals."""
 WITHIN = {"pessimism": (0.0, 1.0), "noise": (0.0, math.inf), "noise_clip": (0.0, math.inf)}

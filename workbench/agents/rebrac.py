@@ -31,9 +31,12 @@ class ReBRAC(AbstractBaseline):
       L_\pi = -\lambda \min_i Q_i(x, \mu(x)) + \beta_1 \|\mu(x) - a\|^2$$
 
     a' is the data's next action, $\tilde a' = \bar\mu(x')$ plus noise of deviation `noise` clipped at `noise_clip`, and
-    λ = 1 / stopgrad(mean |Q|). Actor and targets move at every second update. β_1 is the knob `alpha`, β_2 `beta`. The
-    actor has no layer normalisation, as in the FQL paper's runs (arXiv 2502.02538); its last layer is initialised like
-    every other, not scaled down.
+    λ = 1 / stopgrad(mean |Q|). β_1 is the knob `alpha`, β_2 `beta`; both were tuned on penalties that are sums over
+    action dimensions, where every other squared error of actions is their mean.
+
+    As in the FQL paper's runs (arXiv 2502.02538) the actor has no layer normalisation, its last layer begins at the
+    variance scale `last_scale`, it descends L_π at updates 2, 4, 6, … and coasts on Adam's momentum at the others
+    (`coasts`). The averages of actor and critic both move at updates 2, 4, 6, …, and only then.
     """
 
     name: ClassVar[str] = "rebrac"
@@ -47,9 +50,11 @@ class ReBRAC(AbstractBaseline):
     pessimism: float = eqx.field(static=True, default=1.0)
     noise: float = eqx.field(static=True, default=0.2)
     noise_clip: float = eqx.field(static=True, default=0.5)
+    last_scale: float = eqx.field(static=True, default=0.01)
 
     def networks(self, obs: int, act: int) -> dict[str, Maker]:
-        return {"actor": partial(Policy, obs, act, **self.size, squash=True)} | self.critic(obs, act)
+        actor = partial(Policy, obs, act, **self.size, squash=True, last_scale=self.last_scale)
+        return {"actor": actor} | self.critic(obs, act)
 
     def terms(self) -> dict[str, Loss]:
         return {"critic": self.critic_loss, "actor": self.actor_loss}
