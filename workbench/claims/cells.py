@@ -71,8 +71,11 @@ def matched(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 
 def counts(rows: pd.DataFrame) -> Counts:
     """Successes and episodes of each seed, all its rows together."""
-    sums = rows.groupby("seed")[["successes", "episodes"]].sum()
-    return {int(str(seed)): (int(k), int(n)) for seed, (k, n) in zip(sums.index, sums.to_numpy(), strict=True)}
+    sums: dict[int, tuple[int, int]] = {}
+    for seed, k, n in rows[["seed", "successes", "episodes"]].to_numpy(int).tolist():
+        so_far = sums.get(seed, (0, 0))
+        sums[seed] = so_far[0] + k, so_far[1] + n
+    return sums
 
 
 def success(rows: pd.DataFrame) -> float:
@@ -83,45 +86,50 @@ def success(rows: pd.DataFrame) -> float:
 
 def sizes(rows: pd.DataFrame) -> str:
     """Seeds × checkpoints × episodes of the rows, which are one or more sides of a comparison."""
-    sides = rows.groupby(["task", "agent", *(name for name in ("m_btt", "m_inf", "n") if name in rows)], dropna=False)
-    seeds = sides["seed"].nunique().tolist()
-    checkpoints = rows.groupby([*sides.keys, "seed"], dropna=False)["step"].nunique().tolist()  # pyright: ignore
-    parts = ((seeds, "seed"), (checkpoints, "checkpoint"), (rows["episodes"].tolist(), "episode"))
-    return " × ".join(_counted(values, word) for values, word in parts)
+    by = ["task", "agent", *(name for name in ("m_btt", "m_inf", "n") if name in rows)]
+    seeds = rows.groupby(by, dropna=False)["seed"].nunique()
+    checkpoints = rows.groupby([*by, "seed"], dropna=False)["step"].nunique()
+    parts = ((seeds, "seed"), (checkpoints, "checkpoint"), (rows["episodes"], "episode"))
+    return " × ".join(_counted(values.to_numpy(int).tolist(), word) for values, word in parts)
 
 
 def scale(rows: pd.DataFrame) -> str:
     """Networks, updates, data, tasks and seeds, as far as the table has them."""
-    tasks = ", ".join(
-        dict.fromkeys(f"{environment(task)} {environment_and_task(task)[1]}" for task in map(str, rows["task"]))
-    )
-    size = (
-        {f"{d}×{w}" for d, w in zip(rows["depth"], rows["width"], strict=True)}
-        if {"width", "depth"} <= set(rows)
-        else set()
-    )
-    steps = rows["steps"] if "steps" in rows else rows.groupby(["task", "agent", "seed"])["step"].max()
     parts = [
-        " and ".join(sorted(size or set(map(str, rows["preset"])))),
-        f"{_span([step / 1000 for step in steps])}k updates",
+        " and ".join(sorted(_networks(rows))),
+        f"{_span(_thousands(rows))}k updates",
         f"{_data(rows)}{' and '.join(sorted(set(map(str, rows['data']))))} data",
-        tasks,
-        _counted([rows["seed"].nunique()], "seed"),
+        ", ".join(f"{environment(task)} {environment_and_task(task)[1]}" for task in sorted(set(rows["task"]))),
+        _counted([len(set(rows["seed"]))], "seed"),
     ]
     return ", ".join(parts)
+
+
+def _networks(rows: pd.DataFrame) -> set[str]:
+    if {"width", "depth"} <= set(rows):
+        return {f"{depth:g}×{width:g}" for depth, width in rows[["depth", "width"]].dropna().to_numpy().tolist()}
+    return {f"preset {name}" for name in rows["preset"]}
+
+
+def _thousands(rows: pd.DataFrame) -> list[float]:
+    """Updates of each run, in thousands."""
+    if "steps" in rows:
+        return [step / 1000 for step in rows["steps"].to_numpy(float).tolist()]
+    last = rows.groupby(["task", "agent", "seed"])["step"].max()
+    return [step / 1000 for step in last.to_numpy(float).tolist()]
 
 
 def _data(rows: pd.DataFrame) -> str:
     if "rows" not in rows:
         return ""
-    count = int(rows["rows"].max())
-    return f"{count / 1e6:g}M rows of " if count >= 1e6 else f"{count / 1e3:g}k rows of "
+    count = int(rows["rows"].to_numpy(int).max())
+    return f"{count / 1e6:.3g}M rows of " if count >= 1e6 else f"{count / 1e3:.3g}k rows of "
 
 
-def _counted(values: Sequence[float], word: str) -> str:
+def _counted(values: Sequence[int], word: str) -> str:
     return f"{_span(values)} {word}{'' if max(values) == 1 else 's'}"
 
 
-def _span(values: Iterable[float]) -> str:
+def _span(values: Iterable[float | int]) -> str:
     found = sorted(set(values))
     return f"{found[0]:g}" if len(found) == 1 else f"{found[0]:g} to {found[-1]:g}"

@@ -83,8 +83,7 @@ def _compared(evidence: Evidence, pairs: Callable[[Runs], Iterator[Pair]]) -> Fi
     differences, words, used = [], [], []
     tasks = sorted(set(sorl["task"]))
     for task in tasks:
-        runs = {int(str(m)): rows for m, rows in sorl.loc[sorl["task"] == task].groupby("m_btt")}
-        for said, *sides in pairs(runs):
+        for said, *sides in pairs(_by_m_btt(sorl.loc[sorl["task"] == task])):
             up, down = pick.matched(*sides)
             if len(up):
                 differences.append(success_difference(pick.counts(up), pick.counts(down)))
@@ -95,6 +94,10 @@ def _compared(evidence: Evidence, pairs: Callable[[Runs], Iterator[Pair]]) -> Fi
         return None
     rows = pd.concat(used, ignore_index=True)
     return Finding("; ".join(words), mean_of(differences), pick.sizes(rows), pick.scale(rows))
+
+
+def _by_m_btt(rows: pd.DataFrame) -> Runs:
+    return {m: rows.loc[rows["m_btt"] == m] for m in sorted(set(rows["m_btt"].to_numpy(int).tolist()))}
 
 
 def _many(rows: pd.DataFrame, otherwise: int) -> int:
