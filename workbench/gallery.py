@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 
 from workbench import published
 from workbench.errors import UnknownNameError
@@ -22,15 +23,17 @@ DRAWN, NO_DATA, STALE, MISSING = "up to date", "no data yet", "stale", "missing"
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure: `draw` is `module:function` in `workbench.plots`, called with `tables` in order.
+    """A figure: `draw` is `module:function` in `workbench.plots`, called with `tables` in order, then `optional`.
 
-    `text`, if given, is a function of the same tables that returns files to write beside the figure, by suffix.
+    `text`, if given, is a function of the same tables that returns files to write beside the figure, by suffix; without
+    `draw` it is all there is. A table of `optional` that is not there has no rows and no columns.
     """
 
-    draw: str
+    draw: str | None
     tables: tuple[str, ...]
     about: str
     text: str | None = None
+    optional: tuple[str, ...] = ()
 
 
 GALLERY: dict[str, Entry] = {
@@ -63,6 +66,13 @@ GALLERY: dict[str, Entry] = {
         ("published:aggregates", "agents"),
         "8 environments x 11 methods, ours beside the published",
         text="main_table:main_table_text",
+    ),
+    "claims": Entry(
+        None,
+        ("published:aggregates", "self_consistency_cost", "mixture_bound"),
+        "each claim of the paper's summary, what was found here, and the verdict (text alone)",
+        text="claims_page:claims_text",
+        optional=("two_cores",),
     ),
     "agents_compared": Entry(
         "comparison:agents_compared",
@@ -136,7 +146,7 @@ def _status(folder: Path, name: str, drawn: dict[str, Any] | None) -> Status:
         return Status(name, MISSING, f"drawn, but its table {', '.join(lacking)} is gone")
     now = _digests(folder, name)
     if now != drawn["tables"]:
-        changed = [table for table in now if now[table] != drawn["tables"].get(table)]
+        changed = [table for table in now | drawn["tables"] if now.get(table) != drawn["tables"].get(table)]
         return Status(name, STALE, f"table {', '.join(changed)} changed since it was drawn")
     for file, digest in drawn["files"].items():
         if not (folder / file).exists():
@@ -149,7 +159,7 @@ def _status(folder: Path, name: str, drawn: dict[str, Any] | None) -> Status:
 def draw(folder: Path, names: tuple[str, ...] = ()) -> Iterator[tuple[Status, list[Path]]]:
     """Draw figures from the tables in `folder`/tables, one after another, and record what was drawn from what.
 
-    A figure without data is passed over. Each figure is three files: pdf, svg and png.
+    A figure without data is passed over. Each figure is three files: pdf, svg and png; some are text, or have some too.
     """
     for name in choose(names):
         if any(_source(folder, table) is None for table in GALLERY[name].tables):
@@ -167,13 +177,20 @@ def draw(folder: Path, names: tuple[str, ...] = ()) -> Iterator[tuple[Status, li
 
 def _draw_one(folder: Path, name: str) -> list[Path]:
     entry = GALLERY[name]
-    tables = [_read(folder, table) for table in entry.tables]
-    paths = save_figure(_function(entry.draw)(*tables), folder / name)
+    tables = tables_of(folder, name)
+    paths = save_figure(_function(entry.draw)(*tables), folder / name) if entry.draw else []
     for suffix, text in (_function(entry.text)(*tables) if entry.text else {}).items():
         paths.append((folder / name).with_suffix(f".{suffix}"))
         with atomic_write(paths[-1]) as file:
             file.write(text.encode())
     return paths
+
+
+def tables_of(folder: Path, name: str) -> list[Table]:
+    """The tables that a figure is drawn from, in the order of its function's arguments."""
+    entry = GALLERY[name]
+    there = [_read(folder, table) for table in entry.tables]
+    return there + [_read(folder, each) if _source(folder, each) else pd.DataFrame() for each in entry.optional]
 
 
 def _function(path: str) -> Any:
@@ -193,7 +210,8 @@ def _source(folder: Path, table: str) -> Path | None:
 
 
 def _digests(folder: Path, name: str) -> dict[str, str]:
-    sources = {table: _source(folder, table) for table in GALLERY[name].tables}
+    entry = GALLERY[name]
+    sources = {table: _source(folder, table) for table in (*entry.tables, *entry.optional)}
     return {table: sha256(path) for table, path in sources.items() if path is not None}
 
 

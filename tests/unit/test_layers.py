@@ -21,7 +21,9 @@ LAYERS = (
     {"experiments"},
     {"sweeps"},
     {"stats"},
-    {"published", "plots"},
+    {"published"},
+    {"claims"},
+    {"plots"},
     {"render", "theory"},
     {"studies"},
     {"gallery"},
@@ -34,7 +36,7 @@ LAYERS = (
 ENVIRONMENTS = {"mujoco", "gymnasium", "ogbench", "dm_control"}
 MAY_STEP = {"data", "evaluate", "render"}
 JAX = {"jax", "jaxlib", "equinox", "optax"}
-WITHOUT_JAX = {"stats", "plots"}
+WITHOUT_JAX = {"stats", "claims", "plots"}
 LONGEST = 300
 
 

@@ -13,7 +13,7 @@ from workbench.cli.report import show
 class Figures:
     """Draw the figures of the paper from the tables that `workbench study` made, as PDF, SVG and PNG.
 
-    A figure without data is not drawn. With --check nothing is drawn: exit code 1 when a figure is not what its tables
+    A figure without data is not drawn; the page of claims is text, as is part of the main table. With --check nothing is drawn: exit code 1 when a figure is not what its tables
     say, or is missing.
     """
 
@@ -51,5 +51,6 @@ def _listing(names: tuple[str, ...]) -> list[dict]:
     for name in names:
         entry = GALLERY[name]
         studies = {maker_of(table) for table in entry.tables if not table.startswith(PUBLISHED)}
-        rows.append({"figure": name, "shows": entry.about, "tables": entry.tables, "studies": sorted(studies)})
+        tables = (*entry.tables, *entry.optional)
+        rows.append({"figure": name, "shows": entry.about, "tables": tables, "studies": sorted(studies)})
     return rows

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from workbench.plots.comparison import own_budget
 from workbench.plots.scaling import M_INF, SYMBOLS, N
 from workbench.plots.style import FAMILIES, GREY, agent_style, display_name, in_order, published_style, styled
+from workbench.plots.text_table import latex_float, markdown_table, tex, tex_line
 from workbench.published import ENVIRONMENTS, same_protocol
 from workbench.stats.estimate import ScoresError
 from workbench.stats.summary import own_scores
@@ -183,20 +184,15 @@ def _markdown(rows: pd.DataFrame, played: str) -> str:
     known = rows.loc[rows["kind"] == "published"]
     methods = in_order(known["method"])
     lines = ["Published, success [%]. " + _caption(known), ""]
-    lines += _markdown_table(
+    lines += markdown_table(
         ["environment", *methods], [[name, *cells] for name, cells in _grid(known, methods, "**{}**", " ± {}")]
     )
     own = _own_lines(rows, "**{}**", " ± {}")
     if own:
         apart = "Ours, not to be read as a column of the above; ± 1 standard deviation over seeds."
         lines += ["", f"{apart} {played}".strip(), ""]
-        lines += _markdown_table(list(OWN_HEADER), [list(line) for line in own])
+        lines += markdown_table(list(OWN_HEADER), [list(line) for line in own])
     return "\n".join(lines) + "\n"
-
-
-def _markdown_table(header: list[str], body: list[list[str]]) -> list[str]:
-    rule = ["---", *("---:" for _ in header[1:])]
-    return [f"| {' | '.join(line)} |" for line in (header, rule, *body)]
 
 
 def _caption(known: pd.DataFrame) -> str:
@@ -219,45 +215,27 @@ def _latex(rows: pd.DataFrame, played: str) -> str:
             start += len(members)
     heads += [""] * (len(methods) + 2 - start)
     bold, spread = r"\textbf{{{}}}", r" {{\tiny $\pm {}$}}"
-    body = [_tex_line([_short(name), *cells]) for name, cells in _grid(known, methods, bold, spread)]
-    top = [_tex_line(heads), "".join(rules), _tex_line(["Environment", *map(_tex, methods)])]
+    body = [tex_line([_short(name), *cells]) for name, cells in _grid(known, methods, bold, spread)]
+    top = [tex_line(heads), "".join(rules), tex_line(["Environment", *map(tex, methods)])]
     lines = ["% needs \\usepackage{booktabs}"]
-    lines += _float(f"Published success [%]. {_caption(known)}", "published", "l" + "r" * len(methods), top, body)
+    lines += latex_float(f"Published success [%]. {_caption(known)}", "published", "l" + "r" * len(methods), top, body)
     head = ["Environment", "Method", M_INF, N, SYMBOLS["w_ql"], "Seeds", r"Success [\%]"]
     for i, (shared, same) in enumerate(own.assign(shared=_shared(own)).groupby("shared", sort=False)):
         text = f"Success of our own runs [%], of another protocol than Table~\\ref{{tab:published}}: {shared}; "
         text += f"mean ± 1 standard deviation over seeds. {played}"
         body = [
-            _tex_line(
+            tex_line(
                 [
-                    *(_short(row["environment"]), _tex(row["method"]), *_budget(row["protocol"])),
+                    *(_short(row["environment"]), tex(row["method"]), *_budget(row["protocol"])),
                     *(str(row["seeds"]), _cell(row, bold, spread)),
                 ]
             )
             for row in _records(same)
         ]
-        lines += ["", *_float(text, f"ours{i or ''}", "llrrrrr", [_tex_line(head)], body)]
+        lines += ["", *latex_float(text, f"ours{i or ''}", "llrrrrr", [tex_line(head)], body)]
     return "\n".join(lines) + "\n"
-
-
-def _float(caption: str, label: str, columns: str, top: list[str], body: list[str]) -> list[str]:
-    """A `table*` within the text width of NeurIPS; symbols of the caption are math already."""
-    words = caption.replace("%", r"\%").replace("±", r"$\pm$")
-    return [
-        *(r"\begin{table*}[t]", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3pt}"),
-        *(rf"\caption{{{words}}}", rf"\label{{tab:{label}}}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"),
-        *(*top, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\end{table*}"),
-    ]
 
 
 def _short(environment: str) -> str:
     """An environment without the name of its data set's kind, which tells none of the eight from another."""
-    return _tex(environment.removesuffix("-navigate").removesuffix("-play"))
-
-
-def _tex(text: str) -> str:
-    return text.replace("%", r"\%").replace("_", r"\_")
-
-
-def _tex_line(cells: list[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    return tex(environment.removesuffix("-navigate").removesuffix("-play"))

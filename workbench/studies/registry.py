@@ -72,6 +72,11 @@ STUDIES: dict[str, Study] = {
     ),
     "strips": Study("strips:strips", ("strip_q", "strip_frames"), "frames and Q-values of one start: a minute"),
     "runtime": Study("runtime:runtime", ("cost", "updates"), "milliseconds of updates and decisions: minutes"),
+    "self_consistency_cost": Study(
+        "self_consistency_cost:self_consistency_cost",
+        ("self_consistency_cost",),
+        "an update with the self-consistency loss beside one without, in turn: three minutes",
+    ),
 }
 """Names as in `workbench study NAME`; runs that are already on disk are not made again."""
 
