@@ -5,16 +5,20 @@ environment object and its oracles; the installed package is not touched. Anothe
 they were written after is stepped as it is.
 """
 
+import itertools
 import math
 from importlib.metadata import version
 from typing import Any
 
+import mujoco as typed_mujoco
 import numpy as np
 from jaxtyping import Float
 
 from workbench.data.make.rotations import Quaternion, about_z, exponential, times, turned, yaw
 
 WRITTEN_AFTER = "1.2.2"
+
+mujoco: Any = typed_mujoco  # whose functions a type checker does not see
 
 _COLOURED = ("_cube_geom_ids_list", "_cube_target_geom_ids_list", "_button_geom_ids_list")
 
@@ -62,8 +66,6 @@ class InverseKinematics:
         pos_thresh: float = 1e-4,
         ori_thresh: float = 1e-4,
     ) -> Float[np.ndarray, " joint"]:
-        import mujoco
-
         model, data = self._controller._model, self._controller._data
         data.qpos = curr_qpos
         for _ in range(max_iters):
@@ -75,10 +77,10 @@ class InverseKinematics:
             mujoco.mju_quat2Vel(self._turn, self._between, 1.0)
             if _length(self._shift) <= pos_thresh and _length(self._turn) <= ori_thresh:
                 break
-            mujoco.mj_integratePos(model, data.qpos, self._update(mujoco), 1.0)
+            mujoco.mj_integratePos(model, data.qpos, self._update(), 1.0)
         return data.qpos.copy()
 
-    def _update(self, mujoco: Any) -> Float[np.ndarray, " joint"]:
+    def _update(self) -> Float[np.ndarray, " joint"]:
         controller, jacobian = self._controller, self._jacobian
         mujoco.mj_comPos(controller._model, controller._data)  # needed by the Jacobian only
         mujoco.mj_jacSite(controller._model, controller._data, jacobian[:3], jacobian[3:], self._site)
@@ -96,8 +98,8 @@ class Arm:
         self._env = env
         self._low, self._span = env.action_low.tolist(), (env.action_high - env.action_low).tolist()
         self._lowest, self._highest = env._workspace_bounds.tolist()
-        self._down: Quaternion = tuple(env._effector_down_rotation.wxyz.tolist())
-        self._up: Quaternion = tuple(env._effector_down_rotation.inverse().wxyz.tolist())
+        self._down: Quaternion = env._effector_down_rotation.wxyz.tolist()
+        self._up: Quaternion = env._effector_down_rotation.inverse().wxyz.tolist()
         self._quaternion = np.zeros(4)
 
     def set_control(self, action: Float[np.ndarray, "5"]) -> None:
@@ -141,8 +143,6 @@ class Arm:
         return info
 
     def _effector_yaw(self) -> float:
-        import mujoco
-
         mujoco.mju_mat2Quat(self._quaternion, self._env._data.site_xmat[self._env._pinch_site_id])
         return yaw(self._quaternion.tolist())
 
@@ -181,14 +181,15 @@ def _yaws(
     times_: Float[np.ndarray, " keyframe"], rotations: list[Any], moments: Float[np.ndarray, " step"]
 ) -> list[float]:
     """Yaw at each moment, of the rotation between the keyframes before and after it."""
-    starts: list[Quaternion] = [tuple(rotation.wxyz.tolist()) for rotation in rotations]
-    paths = [(here.inverse() @ there).log() for here, there in zip(rotations[:-1], rotations[1:], strict=True)]
+    starts: list[Quaternion] = [rotation.wxyz.tolist() for rotation in rotations]
+    paths = [(here.inverse() @ there).log() for here, there in itertools.pairwise(rotations)]
     segments = np.searchsorted(times_, moments, side="right") - 1
     shares = np.clip((moments - times_[segments]) / (times_[segments + 1] - times_[segments]), 0.0, 1.0)
     found = []
     for segment, share in zip(segments.tolist(), shares.tolist(), strict=True):
         tangent = share * paths[segment]
-        turn = exponential(*tangent.tolist(), float(tangent @ tangent))
+        x, y, z = tangent.tolist()
+        turn = exponential(x, y, z, float(tangent @ tangent))
         found.append(yaw(times(starts[segment], turn)))
     return found
 

@@ -5,11 +5,12 @@ last bit may differ from the `math` module's.
 """
 
 import math
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 
-Quaternion: TypeAlias = tuple[float, float, float, float]
+Quaternion: TypeAlias = Sequence[float]
 """Real part first."""
 
 _SMALL = 1e-10  # of a squared angle: below it, OGBench takes the Taylor series
@@ -57,6 +58,6 @@ def exponential(x: float, y: float, z: float, squared: float) -> Quaternion:
     return real, imaginary * x, imaginary * y, imaginary * z
 
 
-def turned(rotation: Quaternion, vector: tuple[float, float, float]) -> tuple[float, float, float]:
+def turned(rotation: Quaternion, vector: Sequence[float]) -> Sequence[float]:
     """A vector after the rotation."""
     return times(times(rotation, (0.0, *vector)), inverse(rotation))[1:]
