@@ -1,8 +1,11 @@
-"""How long does a million rows take to load and to check, and does an update notice how many there are?"""
+"""How long do rows take to make, to load and to check, and does an update notice how many there are?"""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 from measuring import Number, in_turn, main, median, seconds
@@ -11,6 +14,8 @@ from workbench.agents.presets import preset
 from workbench.data.catalogue import dataset_info
 from workbench.data.check import check_file
 from workbench.data.make import make_dataset
+from workbench.data.make.episodes import collect_episode, episode_rng
+from workbench.data.make.spec import open_collector
 from workbench.data.ogbench_files import load_task
 from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk
@@ -20,7 +25,7 @@ EPISODE = 1001
 
 
 def measure(smoke: bool) -> Iterator[Number]:
-    """Files of noise with the shapes of antmaze; regenerating is timed on a point maze."""
+    """Files of noise with the shapes of antmaze; making is timed on a point maze, and on a cube against MuJoCo."""
     rounds, rows = (1, 2 * EPISODE) if smoke else (5, 1000 * EPISODE)
     with tempfile.TemporaryDirectory() as name:
         path = write(Path(name), rows)
@@ -32,6 +37,9 @@ def measure(smoke: bool) -> Iterator[Number]:
         settings = {"episodes": episodes, "val_episodes": 1, "workers": 2, "progress": False}
         made = seconds(lambda: make_dataset("pointmaze-medium-stitch-v0", folder=Path(name) / "made", **settings))
         yield median("regenerating a point maze", [200 * episodes / made], "rows/s")
+    speeds, ratios = making("cube-single-play-v0", rounds, 20 if smoke else EPISODE)
+    yield median("making cube-single, a second of processor time", speeds, "rows/s")
+    yield median("that over MuJoCo's own steps", ratios, "times", at_most=None if smoke else 1.6)
     times = updates((1000, rows), rounds, 2 if smoke else 60)
     yield median("an update, 1,000 rows", times[1000], "ms")
     yield median(f"an update, {rows:,} rows", times[rows], "ms")
@@ -49,6 +57,32 @@ def write(folder: Path, rows: int) -> Path:
         arrays |= {"qpos": arrays["observations"][:, :15], "qvel": arrays["observations"][:, 15:]}
         np.savez_compressed(folder / file, allow_pickle=False, **arrays)
     return folder / f"{NAME}.npz"
+
+
+def making(name: str, rounds: int, rows: int) -> tuple[list[float], list[float]]:
+    """Rows of an episode by its processor time, and that time by the part of it that MuJoCo's steps take."""
+    import mujoco
+
+    module: Any = mujoco
+    plain, inside = module.mj_step, 0.0
+
+    def counted(*args: Any, **settings: Any) -> None:
+        nonlocal inside
+        start = time.thread_time()
+        plain(*args, **settings)
+        inside += time.thread_time() - start
+
+    speeds, ratios = [], []
+    collector = open_collector(dataset_info(name), None)
+    collect_episode(collector, episode_rng(0, "val", 0), 2)  # compiles the model
+    with mock.patch.object(module, "mj_step", counted):
+        for episode in range(rounds):
+            inside, start = 0.0, time.thread_time()
+            collect_episode(collector, episode_rng(0, "train", episode), rows)
+            spent = time.thread_time() - start
+            speeds.append(rows / spent)
+            ratios.append(spent / inside)
+    return speeds, ratios
 
 
 def updates(sizes: tuple[int, ...], rounds: int, steps: int) -> dict[int, list[float]]:

@@ -93,16 +93,6 @@ def test_an_episode_does_not_depend_on_those_before_it(name):
     assert {key: array.tobytes() for key, array in after.items()} == {key: a.tobytes() for key, a in alone.items()}
 
 
-def test_computing_a_states_information_once_changes_nothing():
-    """The same episode stepped by the untouched environment, which computes it three times a step."""
-    info = dataset_info("scene-noisy-v0")
-    collector, plain = ManipulationCollector(info), ManipulationCollector(info)
-    plain._env.compute_ob_info, plain._env.post_step = plain._state_info.compute, plain._state_info._end_step
-    fast, slow = (collect_episode(each, episode_rng(3, "train", 0), 150) for each in (collector, plain))
-    assert len(np.unique(fast["button_states"], axis=0)) > 1
-    assert all(np.array_equal(fast[key], slow[key]) for key in fast)
-
-
 def test_workers_import_no_jax_and_the_parent_no_simulator():
     code = "import sys, workbench.data.make; print({'jax', 'mujoco', 'gymnasium'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

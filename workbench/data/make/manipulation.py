@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from workbench.data.catalogue import DatasetInfo
+from workbench.data.make.arm import speed_up
 from workbench.data.make.episodes import Episode, Step, seed_legacy_numpy
 
 # Range of an episode's probability that a cube's next target is on top of another cube.
@@ -42,8 +43,9 @@ class ManipulationCollector:
             visualize_info=False,
             disable_env_checker=True,
         ).unwrapped
-        self._state_info = _OnceAStep(self._env)
         self._oracles = _oracles(self._env, info)
+        speed_up(self._env, self._oracles)
+        self._state_info = _OnceAStep(self._env)
 
     def steps(self, rng: np.random.Generator) -> Iterator[Step]:
         """One episode: an oracle pursues the environment's target; when it is done, a new target is drawn."""
