@@ -30,7 +30,7 @@ def agents(smoke: bool = False) -> dict[str, pd.DataFrame]:
     """
     scale = Scale.of(smoke)
     sweep = replace(read_sweep(SWEEP), data={DATASET: make_data(scale)})
-    jobs = plan(_small(sweep, scale) if smoke else sweep)
+    jobs = plan(smaller(sweep, scale) if smoke else sweep)
     failed = run_sweep(jobs, partial(serial, progress=True))
     if failed:
         raise WorkbenchError(f"{len(failed)} of {len(jobs)} runs failed, the first with: {failed[0].error}")
@@ -41,7 +41,9 @@ def agents(smoke: bool = False) -> dict[str, pd.DataFrame]:
     }
 
 
-def _small(sweep: SweepSpec, scale: Scale) -> SweepSpec:
+def smaller(sweep: SweepSpec, scale: Scale) -> SweepSpec:
+    """A sweep without stages at the updates, episodes and seeds of `scale`, of SORL and BC alone."""
+
     def small(part: AgentPart) -> AgentPart:
         scored = tuple(range(scale.eval_every, scale.steps + 1, scale.eval_every))
         evaluation = replace(part.evaluation, episodes=scale.episodes, scored=scored, episode_limit=scale.episode_limit)

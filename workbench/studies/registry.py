@@ -72,6 +72,16 @@ STUDIES: dict[str, Study] = {
     ),
     "strips": Study("strips:strips", ("strip_q", "strip_frames"), "frames and Q-values of one start: a minute"),
     "runtime": Study("runtime:runtime", ("cost", "updates"), "milliseconds of updates and decisions: minutes"),
+    "two_cores": Study(
+        "two_cores:two_cores",
+        ("two_cores",),
+        "the finished runs of `workbench sweep two_cores`, which takes days of one core: seconds",
+    ),
+    "two_cores_pilot": Study(
+        "two_cores:pilot",
+        ("two_cores_pilot",),
+        "the finished runs of `workbench sweep two_cores_pilot`, a day of one core: seconds",
+    ),
     "self_consistency_cost": Study(
         "self_consistency_cost:self_consistency_cost",
         ("self_consistency_cost",),
