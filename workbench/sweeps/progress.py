@@ -82,7 +82,10 @@ def _success(job: Job) -> str | None:
     evals = job.folder.evals()
     if not len(evals):
         return None
-    last = evals[evals["step"] == evals["step"].max()]
-    rates = last.groupby(["m_inf", "n", "verifier"])["success"].mean()
-    told = [f"{rates[key]:.0%} at {Cell(int(key[0]), int(key[1]), key[2])}" for key in (rates.idxmax(), rates.index[0])]
+    keys = ["m_inf", "n", "verifier"]
+    last = evals[evals["step"] == evals["step"].max()].groupby(keys, as_index=False).agg(success=("success", "mean"))
+    told = [
+        f"{row['success']:.0%} at {Cell(int(row['m_inf']), int(row['n']), str(row['verifier']))}"
+        for row in last.iloc[[last["success"].argmax(), 0]].to_dict("records")
+    ]
     return ", ".join(dict.fromkeys(told))
