@@ -13,8 +13,8 @@ from workbench.cli.report import show
 class Figures:
     """Draw the figures of the paper from the tables that `workbench study` made, as PDF, SVG and PNG.
 
-    A figure without data is not drawn; the page of claims is text, as is part of the main table. With --check nothing is drawn: exit code 1 when a figure is not what its tables
-    say, or is missing.
+    A figure without data is not drawn. The main table is also text, and the page of claims is text alone. With --check
+    nothing is drawn: exit code 1 when a figure is not what its tables say, or is missing.
     """
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = ()
