@@ -40,12 +40,13 @@ CASES = [
     ("sequential", evidence(sorl({(8, 1, 1): 0.3, (8, 2, 1): 0.4, (8, 8, 1): 0.6})), H),
     ("sequential", evidence(sorl({(8, 1, 1): 0.6, (8, 8, 1): 0.3})), R),
     ("sequential", evidence(sorl({(8, 1, 1): 0.5, (8, 8, 1): 0.52})), U),
-    ("recovers", evidence(sorl({(1, 1, 1): 0.2, (1, 8, 4): 0.6, (8, 8, 1): 0.55})), H),
-    ("recovers", evidence(sorl({(1, 8, 4): 0.2, (8, 8, 1): 0.6})), R),
+    ("recovers", evidence(sorl({(1, 1, 1): 0.2, (1, 8, 1): 0.6, (8, 8, 1): 0.55})), H),
+    ("recovers", evidence(sorl({(1, 8, 1): 0.2, (8, 8, 1): 0.6, (1, 8, 4): 1.0})), R),
     ("recovers", evidence(sorl({(1, 8, 1): 0.56, (8, 8, 1): 0.6})), U),
     ("generalises", evidence(sorl({(8, 8, 1): 0.5, (8, 16, 1): 0.56})), H),
     ("generalises", evidence(sorl({(1, 1, 1): 0.6, (1, 8, 1): 0.2, (8, 8, 1): 0.5, (8, 16, 1): 0.5})), R),
     ("generalises", evidence(sorl({(8, 8, 1): 0.5, (8, 16, 1): 0.48})), U),
+    ("generalises", evidence(sorl({(8, 8, 1): 0.02, (8, 16, 1): 0.02})), U),
     ("best_of_n", evidence(sorl({(8, 8, 1): 0.3, (8, 8, 4): 0.6, (8, 8, 32): 0.0})), H),
     ("best_of_n", evidence(sorl({(8, 8, 1): 0.3, (8, 8, 8): 0.1})), R),
     ("best_of_n", evidence(sorl({(8, 8, 1): 0.3, (8, 8, 4): 0.32})), U),
@@ -130,6 +131,28 @@ def test_a_run_that_did_not_end_is_left_out():
 def test_a_rival_of_other_seeds_is_not_compared():
     other = table({"fql": 0.9}, seeds=(7,))
     assert row("best_cube_single", evidence(pd.concat([table({"sorl": 0.5}), other]))).verdict is Verdict.UNTESTED
+
+
+def test_at_least_as_good_allows_a_tenth_and_at_most_five_points():
+    found = {rate: row("generalises", evidence(sorl({(8, 8, 1): rate, (8, 16, 1): rate}))) for rate in (0.8, 0.2)}
+    assert {rate: each.threshold for rate, each in found.items()} == {0.8: -0.05, 0.2: pytest.approx(-0.02)}
+
+
+def test_half_a_campaign_is_compared_where_the_most_rivals_are():
+    """The second seed of SORL and another task have no rival yet: neither moves a number."""
+    first = table({"sorl": 0.6, "fql": 0.4, "iql": 0.3}, seeds=(0,))
+    task = "cube-single-play-singletask-task5-v0"
+    more = [table({"sorl": 0.1}, seeds=(1,)), table({"sorl": 0.0, "iql": 0.9}).assign(task=task)]
+    whole, alone = (row("best_cube_single", evidence(cells)) for cells in (pd.concat([first, *more]), first))
+    assert whole == alone
+    assert whole.finding is not None
+    assert whole.finding.difference.kind == ONE_SEED
+
+
+def test_candidates_are_those_of_the_protocols_verifier():
+    """Judged by the minimum the same candidates fail; on cube-single the protocol's verifier is the mean."""
+    cells = pd.concat([sorl({(8, 8, 1): 0.3, (8, 8, 4): 0.6}), sorl({(8, 8, 4): 0.0}, verifier="min")])
+    assert row("best_of_n", evidence(cells)).verdict is H
 
 
 def test_budgets_are_compared_at_common_checkpoints():

@@ -19,7 +19,7 @@ FIGURES = Path(__file__).resolve().parents[2] / "figures"
 TWO_CORES = pd.concat(
     [
         table(dict.fromkeys(RIVALS, 0.3) | {"sorl": 0.6, "fql": 0.35}),
-        sorl({(8, 1, 1): 0.3, (8, 8, 4): 0.7, (8, 16, 1): 0.6, (1, 8, 4): 0.6}),
+        sorl({(8, 1, 1): 0.3, (8, 8, 4): 0.7, (8, 16, 1): 0.6, (1, 8, 1): 0.6}),
     ]
 ).reset_index(drop=True)
 PAGES = {
@@ -97,5 +97,6 @@ def test_figures_and_studies_of_claims_exist():
 
 
 def test_the_committed_page_is_what_is_drawn_from_the_committed_tables():
-    for suffix, text in claims_text(*gallery.tables_of(FIGURES, "claims")).items():
+    tables = [table for table in gallery.tables_of(FIGURES, "claims") if isinstance(table, pd.DataFrame)]
+    for suffix, text in claims_text(*tables).items():
         assert (FIGURES / f"claims.{suffix}").read_text() == text

@@ -139,9 +139,10 @@ def test_every_table_has_one_maker():
 
 @pytest.mark.parametrize("name", [name for name, entry in gallery.GALLERY.items() if entry.draw])
 def test_text_of_a_committed_figure_is_large_enough_and_on_the_page(name):
-    entry = gallery.GALLERY[name]
+    draw_figure = gallery.GALLERY[name].draw
+    assert draw_figure
     with paper_style():
-        figure = gallery._function(entry.draw)(*gallery.tables_of(ROOT / "figures", name))
+        figure = gallery._function(draw_figure)(*gallery.tables_of(ROOT / "figures", name))
         figure.draw_without_rendering()
         needed, page = figure.get_tightbbox(), figure.bbox_inches
     written = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]

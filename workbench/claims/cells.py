@@ -11,8 +11,8 @@ from workbench.stats.summary import environment_and_task
 LAST = 3
 """A score is the mean of a run's last three evaluated checkpoints, or of those it has."""
 SETTINGS = (
-    *("preset", "data", "rows", "width", "depth", "m_disc", "m_btt", "w_ql", "w_fm", "w_sc", "steps"),
-    *("verifier", "success_timing"),
+    *("preset", "data", "rows", "width", "depth", "m_disc", "m_btt", "w_ql", "w_fm", "w_sc"),
+    *("lr", "gamma", "tau", "steps", "verifier", "success_timing"),
 )
 """Columns in which runs that are taken together must agree."""
 
@@ -33,6 +33,11 @@ def environment(task: str) -> str:
 def at(rows: pd.DataFrame, m_inf: int, n: int) -> pd.DataFrame:
     """The rows at one inference budget."""
     return rows.loc[(rows["m_inf"] == m_inf) & (rows["n"] == n)]
+
+
+def judged(rows: pd.DataFrame, verifier: str) -> pd.DataFrame:
+    """The rows whose candidates were judged by this aggregate of the critics, and those of a single candidate."""
+    return rows.loc[(rows["verifier"] == verifier) | (rows["n"] == 1)]
 
 
 def last_checkpoints(rows: pd.DataFrame) -> pd.DataFrame:
@@ -115,15 +120,21 @@ def _thousands(rows: pd.DataFrame) -> list[float]:
     """Updates of each run, in thousands."""
     if "steps" in rows:
         return [step / 1000 for step in rows["steps"].to_numpy(float).tolist()]
-    last = rows.groupby(["task", "agent", "seed"])["step"].max()
-    return [step / 1000 for step in last.to_numpy(float).tolist()]
+    last: dict[tuple[str, str, int], int] = {}
+    for row in rows[["task", "agent", "seed", "step"]].itertuples(index=False, name=None):
+        last[row[:3]] = max(row[3], last.get(row[:3], 0))
+    return [step / 1000 for step in last.values()]
 
 
 def _data(rows: pd.DataFrame) -> str:
     if "rows" not in rows:
         return ""
-    count = int(rows["rows"].to_numpy(int).max())
-    return f"{count / 1e6:.3g}M rows of " if count >= 1e6 else f"{count / 1e3:.3g}k rows of "
+    counts = sorted({int(count) for count in rows["rows"].to_numpy()})
+    return f"{' to '.join(_short(count) for count in dict.fromkeys((counts[0], counts[-1])))} rows of "
+
+
+def _short(count: int) -> str:
+    return f"{count / 1e6:.3g}M" if count >= 1e6 else f"{count / 1e3:.3g}k"
 
 
 def _counted(values: Sequence[int], word: str) -> str:

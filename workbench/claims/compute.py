@@ -1,10 +1,11 @@
 """Claims about compute at training and at inference, tested on SORL alone."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pandas as pd
 
-from workbench.agents.protocol import PROTOCOLS
+from workbench.agents.protocol import PROTOCOLS, protocol
 from workbench.claims import cells as pick
 from workbench.claims.verdicts import Evidence, Finding
 from workbench.stats.differences import mean_of, success_difference
@@ -30,19 +31,22 @@ def more_steps(evidence: Evidence) -> Finding | None:
 
 
 def recovers(evidence: Evidence) -> Finding | None:
-    """Success of M_BTT = 1 with compute at inference minus that of M_BTT = 8 at its protocol; mean over tasks.
+    """Success of M_BTT = 1 minus that of M_BTT = 8, both at M_inf = 8 and N = 1; mean over tasks.
 
-    The compute is M_inf = 8, and N = 4 or the least more; N = 1 where no more was played.
+    Both have the same compute at inference: with more candidates for one side it would be a claim about best-of-N. What
+    they reach with N = 4, or the least more, stands beside it.
     """
 
     def pairs(runs: Runs) -> Iterator[Pair]:
         if {1, M_INF} <= set(runs):
             few, many = runs[1], runs[M_INF]
-            pick.agree(pd.concat([few, many]), ("preset", "m_btt"))
-            n = _many(few, N)
-            up, down, least = pick.at(few, M_INF, n), pick.at(many, M_INF, N), pick.at(few, 1, N)
-            before = f" (M_inf 1, N 1: {_rate(least)})" if len(least) else ""
-            yield f"M_BTT 1 at M_inf {M_INF}, N {n}: {{up}}{before}; M_BTT {M_INF}: {{down}}", up, down
+            pick.agree(pd.concat([few, many]), ("preset", "m_btt", "verifier"))
+            least, n = pick.at(few, 1, N), _many(few, 0)
+            before = f" (M_inf 1: {_rate(least)})" if len(least) else ""
+            more = [pick.at(each, M_INF, n) for each in (few, many)]
+            beside = f" (N {n}: {_rate(more[0])} and {_rate(more[1])})" if all(map(len, more)) else ""
+            words = f"M_BTT 1 at M_inf {M_INF}: {{up}}{before}; M_BTT {M_INF}: {{down}}{beside}"
+            yield words, pick.at(few, M_INF, N), pick.at(many, M_INF, N)
 
     return _compared(evidence, pairs)
 
@@ -80,20 +84,24 @@ def _compared(evidence: Evidence, pairs: Callable[[Runs], Iterator[Pair]]) -> Fi
     if cells.empty:
         return None
     sorl = pick.finished(cells.loc[cells["agent"] == "sorl"])
-    differences, words, used = [], [], []
+    differences, references, words, used = [], [], [], []
     tasks = sorted(set(sorl["task"]))
     for task in tasks:
-        for said, *sides in pairs(_by_m_btt(sorl.loc[sorl["task"] == task])):
+        own = pick.judged(sorl.loc[sorl["task"] == task], protocol("sorl", pick.environment(task)).verifier)
+        for said, *sides in pairs(_by_m_btt(own)):
             up, down = pick.matched(*sides)
             if len(up):
                 differences.append(success_difference(pick.counts(up), pick.counts(down)))
+                references.append(pick.success(down))
                 said = said.format(up=_rate(up), down=_rate(down))
                 words.append(f"{pick.environment(task)}: {said}" if len(tasks) > 1 else said)
                 used += [up, down]
     if not differences:
         return None
     rows = pd.concat(used, ignore_index=True)
-    return Finding("; ".join(words), mean_of(differences), pick.sizes(rows), pick.scale(rows))
+    reference = sum(references) / len(references)
+    found = Finding("; ".join(words), mean_of(differences), pick.sizes(rows), pick.scale(rows))
+    return replace(found, reference=reference)
 
 
 def _by_m_btt(rows: pd.DataFrame) -> Runs:

@@ -1,7 +1,7 @@
 """The nine claims, in the order of the page."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pandas as pd
@@ -9,7 +9,7 @@ import pandas as pd
 from workbench.claims.compute import generalises, more_candidates, more_steps, recovers
 from workbench.claims.standing import leads, published_standing
 from workbench.claims.terms import fewer_steps_farther, self_consistency_cost
-from workbench.claims.verdicts import MARGIN, Evidence, Finding, Verdict, decide
+from workbench.claims.verdicts import Evidence, Finding, Verdict, decide
 
 DIRECTION = "direction only"
 """Stands where the paper's summary gives no number."""
@@ -20,8 +20,9 @@ Published = Callable[[pd.DataFrame], str]
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper's summary and its test: the claim says that a difference exceeds `threshold`.
+    """A sentence of the paper's summary and its test: the claim says that a difference is more than nothing.
 
+    With `at_least` it may be less by what the finding allows.
     `unit` names the difference: `points` of success, `times` as long (less 1), or `distance` of actions. `published`
     makes the paper's number of the published scores; `figure` asks the same question, `study` makes the table.
     """
@@ -32,7 +33,7 @@ class Claim:
     unit: str
     figure: str
     study: str
-    threshold: float = 0.0
+    at_least: bool = False
     published: Published = field(default=lambda table: DIRECTION)
 
 
@@ -44,6 +45,11 @@ class Row:
     published: str
     finding: Finding | None
     verdict: Verdict
+
+    @property
+    def threshold(self) -> float:
+        """What the difference must exceed."""
+        return -self.finding.allowed if self.finding and self.claim.at_least else 0.0
 
 
 def _standing(key: str, text: str, environments: Sequence[str], agent: str, without: Sequence[str] = ()) -> Claim:
@@ -58,8 +64,8 @@ def _standing(key: str, text: str, environments: Sequence[str], agent: str, with
     )
 
 
-def _success(key: str, text: str, test: Test, figure: str, threshold: float = 0.0) -> Claim:
-    return Claim(key, text, test, "points", figure, "two_cores", threshold)
+def _success(key: str, text: str, test: Test, figure: str, *, at_least: bool = False) -> Claim:
+    return Claim(key, text, test, "points", figure, "two_cores", at_least)
 
 
 CLAIMS = (
@@ -69,17 +75,17 @@ CLAIMS = (
     _success("sequential", "Success grows with M_inf, training being the same", more_steps, "sequential_scaling"),
     _success(
         "recovers",
-        "M_BTT = 1 with compute at inference recovers M_BTT = 8",
+        "M_BTT = 1 with M_inf = 8 recovers M_BTT = 8",
         recovers,
         "training_inference",
-        -MARGIN,
+        at_least=True,
     ),
     _success(
         "generalises",
         "Inference steps generalise beyond M_BTT: success at M_inf > M_BTT is at least that at M_inf = M_BTT",
         generalises,
         "training_inference",
-        -MARGIN,
+        at_least=True,
     ),
     _success("best_of_n", "Best-of-N helps: N = 4 over N = 1", more_candidates, "parallel_scaling"),
     Claim(
@@ -107,9 +113,9 @@ def rows(evidence: Evidence) -> list[Row]:
 
 
 def _row(claim: Claim, evidence: Evidence) -> Row:
-    finding = claim.test(evidence)
-    verdict = Verdict.UNTESTED
-    if finding is not None:
-        ends = finding.difference.low, finding.difference.high
-        verdict = decide(*ends, claim.threshold, whole=not finding.lacking)
-    return Row(claim, claim.published(evidence.published), finding, verdict)
+    finding, published = claim.test(evidence), claim.published(evidence.published)
+    row = Row(claim, published, finding, Verdict.UNTESTED)
+    if finding is None:
+        return row
+    ends = finding.difference.low, finding.difference.high
+    return replace(row, verdict=decide(*ends, row.threshold, whole=not finding.lacking))

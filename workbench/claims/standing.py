@@ -39,7 +39,8 @@ def leads(environments: Sequence[str], agent: str, without: Sequence[str], evide
 
     The difference is its lead over the best of the rest, on success in [0, 1], and the least lead of all environments.
     Each agent is scored by the mean of its last three checkpoints at the budget of its protocol; SORL with the largest
-    M_BTT that it was trained with. None where no environment has both the agent and a rival.
+    M_BTT that it was trained with. Of an environment those tasks and seeds count at which the most rivals were run, for
+    all of them alike. None where no environment has both the agent and a rival.
     """
     rivals = [each for each in dict.fromkeys(evidence.published["method"]) if each not in (agent, *without)]
     parts: list[Estimate] = []
@@ -47,7 +48,7 @@ def leads(environments: Sequence[str], agent: str, without: Sequence[str], evide
     words, used, lacking = [], [], []
     for name in environments:
         found = {each: _side(evidence.two_cores, each, name) for each in (agent, *rivals)}
-        there = [each for each in rivals if _comparable(found[agent], found[each])]
+        found, there = _balanced(found, agent, rivals)
         if not there:
             lacking.append(f"{name} was not run")
             continue
@@ -65,11 +66,22 @@ def leads(environments: Sequence[str], agent: str, without: Sequence[str], evide
     return Finding("; ".join(words), least_of(parts, corrected), pick.sizes(rows), pick.scale(rows), "; ".join(lacking))
 
 
-def _comparable(own: Side, rival: Side) -> bool:
-    """Whether a rival was trained on every task of the agent, with a seed in common."""
-    return bool(own) and all(
-        task in rival and set(rows["seed"]) & set(rival[task]["seed"]) for task, rows in own.items()
-    )
+def _balanced(found: dict[str, Side], agent: str, rivals: Sequence[str]) -> tuple[dict[str, Side], list[str]]:
+    """The rows of those tasks and seeds of the agent at which the most rivals were run, and these rivals."""
+    units = {
+        each: {(task, seed) for task, rows in side.items() for seed in rows["seed"]} for each, side in found.items()
+    }
+    run_at = {unit: [each for each in rivals if unit in units[each]] for unit in sorted(units[agent])}
+    there = max(run_at.values(), key=len, default=[])
+    seeds: dict[str, list[int]] = {}
+    for (task, seed), names in run_at.items():
+        if set(there) <= set(names):
+            seeds.setdefault(task, []).append(seed)
+    kept = {
+        each: {task: found[each][task].loc[found[each][task]["seed"].isin(own)] for task, own in seeds.items()}
+        for each in (agent, *there)
+    }
+    return kept, there
 
 
 def _lead(own: Side, rival: Side, level: float = 0.95) -> Estimate:
@@ -83,7 +95,7 @@ def _side(cells: pd.DataFrame, method: str, name: str) -> Side:
         return {}
     budget = protocol(agent, name)
     chosen = pick.at(pick.finished(cells.loc[cells["agent"] == agent]), budget.m_inf, budget.n)
-    chosen = chosen.loc[(chosen["verifier"] == budget.verifier) | (chosen["n"] == 1)]
+    chosen = pick.judged(chosen, budget.verifier)
     here = chosen.loc[chosen["task"].map(pick.environment) == name]
     if agent == "sorl" and "m_btt" in here:
         here = here.loc[here["m_btt"] == here.groupby("task")["m_btt"].transform("max")]

@@ -7,8 +7,8 @@ import pandas as pd
 
 from workbench.stats.estimate import Estimate
 
-MARGIN = 0.05
-"""Where a claim says "at least as good", success may be less by this much."""
+MARGIN, SHARE = 0.05, 0.1
+"""Where a claim says "at least as good", success may be less by five points, and by a tenth of the other side's."""
 
 
 class Verdict(StrEnum):
@@ -38,7 +38,8 @@ class Evidence:
 class Finding:
     """What a test found: the difference that decides, in its own unit, and words about it.
 
-    `n` and `scale` say what it rests on; `lacking`, if anything, what the claim speaks of and the tables do not have.
+    `n` and `scale` say what it rests on; `lacking`, if anything, what the claim speaks of and the tables do not have;
+    `reference` is the success of the other side.
     """
 
     ours: str
@@ -46,6 +47,12 @@ class Finding:
     n: str
     scale: str
     lacking: str = ""
+    reference: float = 1.0
+
+    @property
+    def allowed(self) -> float:
+        """What success may be less and still count as no less: so little that failing alike is not enough."""
+        return min(MARGIN, SHARE * self.reference)
 
 
 def decide(low: float, high: float, threshold: float = 0.0, *, whole: bool = True) -> Verdict:

@@ -13,15 +13,16 @@ HEADER = ("", "claim", "published", "ours", "difference and its interval", "n", 
 NOTHING = "–"
 UNITS = {"points": (100.0, "{:+.1f}", " points"), "times": (1.0, "{:+.3f}", " times"), "distance": (1.0, "{:+.4f}", "")}
 """By the unit of a claim: factor, format and what stands behind a difference."""
-WIDTHS = (0.02, 0.25, 0.17, 0.2, 0.14, 0.1)
+WIDTHS = (0.02, 0.19, 0.14, 0.21, 0.14, 0.09)
 """Columns of the LaTeX table, as shares of the text width, before that of the verdict."""
 NOTES = """
 Published: means over an environment's five tasks ± 1 standard deviation over {seeds} seeds ({sources}). Where the
 summary gives no number it gives a direction only. Ours are other trainings, as the column scale says.
 
 Verdict: a claim holds when the interval of its difference lies wholly above its threshold, is reversed when it lies
-wholly below, and is not decided otherwise. The threshold is 0, and −{margin} points where a claim says that something
-is recovered or at least as good. Not tested here: the tables lack the rows.
+wholly below, and is not decided otherwise. The threshold is 0. Where a claim says that something is recovered or at
+least as good it is a tenth of the other side's success below 0, and at most {margin} points, and stands beside the
+interval. Not tested here: the tables lack the rows.
 
 Best of a table: the difference is the lead over the best rival. The claim holds only when every rival of the published
 table was run and is led; those that were not run are named, and without them it may be reversed but does not hold. The
@@ -83,7 +84,8 @@ def _difference(row: Row) -> str:
     found, (factor, form, unit) = row.finding.difference, UNITS[row.claim.unit]
     value, low, high = (form.format(factor * each).replace("-", "−") for each in (found.value, found.low, found.high))
     ends = "no interval" if np.isnan(found.low) else f"[{low}, {high}]"
-    return f"{value}{unit} {ends}; {found.kind}"
+    asked = f"; threshold {form.format(factor * row.threshold).replace('-', '−')}" if row.claim.at_least else ""
+    return f"{value}{unit} {ends}{asked}; {found.kind}"
 
 
 def _command(row: Row) -> str:
@@ -119,9 +121,9 @@ def _latex(found: Sequence[Row], notes: Sequence[str]) -> str:
         body += [tex_line([tex(cell) for cell in cells])]
         origin = [scale, f"figure {row.claim.figure}", f"command: {_command(row)}"]
         words = tex("; ".join(part for part in origin if part != NOTHING))
-        body += [rf"& \multicolumn{{6}}{{p{{0.94\linewidth}}}}{{\scriptsize {words}}} \\[3pt]"]
+        body += [rf"& \multicolumn{{6}}{{p{{0.9\linewidth}}}}{{\scriptsize {words}}} \\[3pt]"]
     columns = "".join(rf"p{{{width}\linewidth}}" for width in WIDTHS) + r"p{0.08\linewidth}"
-    head = [tex(name.capitalize()) for name in (*HEADER[:6], "verdict")]
+    head = [tex(name[:1].upper() + name[1:] if len(name) > 1 else name) for name in (*HEADER[:6], "verdict")]
     caption = "Claims of the SORL paper's summary, and what was found here. Below each: scale, figure, command."
     lines = ["% needs \\usepackage{booktabs}", *latex_float(caption, "claims", columns, [tex_line(head)], body)]
     items = [rf"\item {tex(note)}" for note in notes]

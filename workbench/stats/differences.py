@@ -32,7 +32,8 @@ def rate_difference(a: tuple[int, int], b: tuple[int, int], level: float = LEVEL
     p_a, p_b = a[0] / a[1], b[0] / b[1]
     low, high = math.hypot(p_a - low_a, high_b - p_b), math.hypot(high_a - p_a, p_b - low_b)
     kind = f"{100 * level:g} % Newcombe interval over episodes"
-    return Estimate(p_a - p_b, p_a - p_b - low, p_a - p_b + high, a[1] + b[1], kind)
+    ends = max(-1.0, p_a - p_b - low), min(1.0, p_a - p_b + high)
+    return Estimate(p_a - p_b, *ends, a[1] + b[1], kind)
 
 
 def success_difference(a: Counts, b: Counts, level: float = LEVEL) -> Estimate:
