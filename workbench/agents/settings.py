@@ -82,7 +82,7 @@ _FAMILY_GUESS = {
 }
 _COEFFICIENTS = tuple(field.name for field in dataclasses.fields(Coefficients) if field.name != "guesses")
 _TOY = EnvironmentSettings(
-    ql=1.0,
+    ql=5.0,
     gamma=0.99,
     pessimism=0.0,
     default_task=1,
