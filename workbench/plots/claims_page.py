@@ -11,8 +11,8 @@ from workbench.plots.text_table import latex_float, markdown_table, tex, tex_lin
 
 HEADER = ("", "claim", "published", "ours", "difference and its interval", "n", "scale", "verdict", "figure", "command")
 NOTHING = "–"
-UNITS = {"points": (100.0, "{:+.1f}", " points"), "times": (1.0, "{:+.3f}", " times"), "distance": (1.0, "{:+.4f}", "")}
-"""By the unit of a claim: factor, format and what stands behind a difference."""
+UNITS = {"points": (100.0, 1, " points"), "times": (1.0, 3, " times"), "distance": (1.0, 4, "")}
+"""By the unit of a claim: factor, decimals and what stands behind a difference."""
 WIDTHS = (0.02, 0.19, 0.14, 0.21, 0.14, 0.09)
 """Columns of the LaTeX table, as shares of the text width, before that of the verdict."""
 NOTES = """
@@ -81,10 +81,13 @@ def _cells(row: Row) -> list[str]:
 
 def _difference(row: Row) -> str:
     assert row.finding is not None
-    found, (factor, form, unit) = row.finding.difference, UNITS[row.claim.unit]
-    value, low, high = (form.format(factor * each).replace("-", "−") for each in (found.value, found.low, found.high))
+    found, (factor, digits, unit) = row.finding.difference, UNITS[row.claim.unit]
+    value, low, high, threshold = (
+        f"{round(factor * each, digits) + 0.0:+.{digits}f}".replace("-", "−")
+        for each in (found.value, found.low, found.high, row.threshold)
+    )
     ends = "no interval" if np.isnan(found.low) else f"[{low}, {high}]"
-    asked = f"; threshold {form.format(factor * row.threshold).replace('-', '−')}" if row.claim.at_least else ""
+    asked = f"; threshold {threshold}" if row.claim.at_least else ""
     return f"{value}{unit} {ends}{asked}; {found.kind}"
 
 
