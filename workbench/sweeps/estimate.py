@@ -49,10 +49,10 @@ class Probes:
 
     def updates(self, spec: RunSpec, shape: Shape) -> float:
         """Updates a second of a run."""
-        shape, kind = self._shape(spec, shape), _kind(spec)
+        shape, costs = self._shape(spec, shape), kind(spec)
         what = f"updates of {spec.agent} {spec.preset} ({len(spec.seeds)} seed(s), {shape[0]} x {shape[1]})"
         return self._rate(
-            ("update", *kind, shape), what, lambda: probe.updates_per_second(spec, *shape, seconds=self.seconds)
+            ("update", *costs, shape), what, lambda: probe.updates_per_second(spec, *shape, seconds=self.seconds)
         )
 
     def decisions(self, job: Job, cell: Any, shape: Shape) -> float:
@@ -61,7 +61,7 @@ class Probes:
         shape = self._shape(spec, shape)
         what = f"decisions of {spec.agent} {spec.preset} ({cell}, {shape[0]} x {shape[1]})"
         return self._rate(
-            ("decide", *_kind(spec), shape, cell, episodes),
+            ("decide", *kind(spec), shape, cell, episodes),
             what,
             lambda: probe.decisions_per_second(spec, *shape, cell, episodes=episodes, seconds=self.seconds),
         )
@@ -82,7 +82,7 @@ class Probes:
             return 1
         shape = self._shape(spec, found)
         what = f"packs of up to {len(spec.seeds)} seeds of {spec.agent} {spec.preset}"
-        key = ("pack", *_kind(spec), shape)
+        key = ("pack", *kind(spec), shape)
         return int(self._rate(key, what, lambda: probe.best_pack(spec, *shape, seconds=self.seconds)))
 
     def _shape(self, spec: RunSpec, shape: Shape) -> Shape:
@@ -95,7 +95,7 @@ class Probes:
         return self.rates[key]
 
 
-def _kind(spec: RunSpec) -> tuple:
+def kind(spec: RunSpec) -> tuple:
     """What the cost of an update depends on besides the shape: numbers with a fraction change no array."""
     sizes = {name: value for name, value in spec.settings.items() if not isinstance(value, float)}
     return spec.agent, spec.preset, repr(sorted(sizes.items())), spec.batch_size, len(spec.seeds), spec.precision

@@ -6,11 +6,9 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from workbench.evaluate.cell import Cell
-from workbench.store.spec import RunSpec
+from workbench.sweeps.estimate import HOUR, kind
 from workbench.sweeps.ledger import Status, statuses
 from workbench.sweeps.plan import Job
-
-HOUR = 3600.0
 
 Rates: TypeAlias = dict[tuple, list[float]]
 
@@ -45,12 +43,6 @@ def progress(jobs: Sequence[Job]) -> list[dict[str, Any]]:
 
 def _at_work(each: Status) -> bool:
     return each.state in ("training", "evaluating") and each.job.folder.busy
-
-
-def kind(spec: RunSpec) -> tuple:
-    """What the time of an update depends on."""
-    sizes = {name: value for name, value in spec.settings.items() if not isinstance(value, float)}
-    return spec.agent, repr(sorted(sizes.items(), key=str)), spec.batch_size, len(spec.seeds)
 
 
 def _update_rates(jobs: Sequence[Job]) -> Rates:
