@@ -226,9 +226,9 @@ def test_budgets_and_workers_beyond_what_there_can_be_are_refused() -> None:
 @pytest.mark.parametrize(
     ("agent", "asked", "cells"),
     [
-        ("sorl", {}, grid((1, 2, 4, 8), (1,))),
+        ("sorl", {}, grid((1, 2, 4, 8), (1,), "min")),  # the aggregate of the maze's critics
         ("fql", {}, (Cell(1, 1),)),
-        ("sorl", {"n": (1, 8)}, grid((1, 2, 4, 8), (1, 8))),
+        ("sorl", {"n": (1, 8)}, grid((1, 2, 4, 8), (1, 8), "min")),
     ],
 )
 def test_a_video_shows_the_budgets_that_an_evaluation_tries(tmp_path, monkeypatch, agent, asked, cells) -> None:

@@ -97,7 +97,7 @@ def test_success_stands_at_the_update_that_was_evaluated(make):
     assert np.isfinite(columns["loss_fm"][row])  # the row of that update, not one of its own
     assert trainer.branch.step > columns["step"][row] > 20  # training went on meanwhile
     assert (np.diff(columns["step"]) > 0).all()
-    assert f"update {int(columns['step'][row]):,}, M_inf 4, N 1: success" in trainer.evaluations.note
+    assert f"update {int(columns['step'][row]):,}, M_inf 4, N 1, min: success" in trainer.evaluations.note
 
 
 def test_training_does_not_feel_it(make):

@@ -47,6 +47,27 @@ def test_two_workers_and_other_shards_give_the_same_bytes(reference, tmp_path, m
     assert digests(make_dataset(CUBE, **SMALL, workers=2, folder=tmp_path, progress=False)) == digests(reference)
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_larger_set_takes_the_episodes_of_a_smaller_one_if_that_is_whole(reference, tmp_path, monkeypatch, damaged):
+    monkeypatch.setattr(shards, "SHARD_ROWS", 200)
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
+    smaller = make_dataset(CUBE, **SMALL | {"episodes": 4, "val_episodes": 1}, workers=1, progress=False)
+    if damaged:
+        content = bytearray(smaller.read_bytes())
+        content[5000] ^= 1
+        smaller.write_bytes(content)
+    asked: list[tuple[str, int]] = []
+    jobs = run.run_jobs
+
+    def watched(maker, missing, *rest):
+        asked.extend((shard.split, shard.first) for shard in missing)
+        return jobs(maker, missing, *rest)
+
+    monkeypatch.setattr(run, "run_jobs", watched)
+    assert digests(make_dataset(CUBE, **SMALL, workers=1, progress=False)) == digests(reference)
+    assert asked == ([("train", 0), ("train", 2)] if damaged else []) + [("train", 4), ("val", 0)]
+
+
 def test_files_have_the_official_keys_types_and_rows(reference):
     for path, episodes in ((reference, 6), (reference.with_name(f"{CUBE}-val.npz"), 2)):
         with np.load(path, allow_pickle=False) as arrays:

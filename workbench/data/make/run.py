@@ -11,6 +11,7 @@ from tqdm import tqdm
 from workbench.data.catalogue import dataset_info
 from workbench.data.make.episodes import Collector, collect_episode, episode_rng
 from workbench.data.make.record import is_made, write_set
+from workbench.data.make.reuse import reuse_sets
 from workbench.data.make.shards import Shard, is_finished, plan_shards, write_shard
 from workbench.data.make.spec import MakeSpec, open_collector, plan_set
 from workbench.data.make.workers import Report, run_jobs
@@ -38,6 +39,7 @@ def make_dataset(
     same request gives the same bytes with the same package versions, whatever the number of workers.
 
     A set that exists is returned at once; an interrupted call leaves finished shards behind and continues from them.
+    Episodes that a smaller or larger set of the same seed already holds are taken from it.
     Raises `UnknownNameError` for an unknown name, `DatasetError` for an unusable expert or a folder that holds a set
     made otherwise, `WorkbenchError` for an impossible request, a full disk, or a second process at the same set.
     """
@@ -82,6 +84,7 @@ def _make(target: Path, spec: MakeSpec, expert: Path | None, workers: int, progr
     parts = target.with_name(f".{spec.name}.parts")
     parts.mkdir(exist_ok=True)
     shards = plan_shards(spec, parts)
+    reuse_sets(spec, shards)
     missing = [shard for shard in shards if not is_finished(shard)]
     rows = {shard: shard.count * spec.rows for shard in shards}
     total, done = sum(rows.values()), sum(rows.values()) - sum(rows[shard] for shard in missing)
