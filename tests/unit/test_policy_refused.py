@@ -73,7 +73,7 @@ def test_damage_is_one_sentence(folder: Path, tmp_path: Path, damage: str) -> No
 
 INDEXED = {
     "another format": (resealed(lambda h: h.update(version=2)), "has format version 2, this program reads 1"),
-    "a later spec": (resealed(lambda h: h["spec"].update(revision=3)), "revision 3 .*unknown here.*computes revision 2"),
+    "a later spec": (resealed(lambda h: h["spec"].update(revision=3)), "of revision 3 .*computes revision 2"),
     "an older spec": (resealed(lambda h: h["spec"].pop("batch_size")), "its spec does not fit.*batch_size"),
     "an unknown agent": (
         resealed(lambda h: h["spec"].update(agent="sorll")),

@@ -1,4 +1,4 @@
-"""Episodes that another finished set on this machine already holds: an episode depends on its number, not on how many."""
+"""Episodes that another finished set already holds: an episode depends on its number, not on how many there are."""
 
 import dataclasses
 from collections.abc import Sequence
