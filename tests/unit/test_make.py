@@ -51,7 +51,8 @@ def test_two_workers_and_other_shards_give_the_same_bytes(reference, tmp_path, m
 def test_a_larger_set_takes_the_episodes_of_a_smaller_one_if_that_is_whole(reference, tmp_path, monkeypatch, damaged):
     monkeypatch.setattr(shards, "SHARD_ROWS", 200)
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
-    smaller = make_dataset(CUBE, **SMALL | {"episodes": 4, "val_episodes": 1}, workers=1, progress=False)
+    fewer: dict[str, Any] = SMALL | {"episodes": 4, "val_episodes": 1}
+    smaller = make_dataset(CUBE, **fewer, workers=1, progress=False)
     if damaged:
         content = bytearray(smaller.read_bytes())
         content[5000] ^= 1
