@@ -7,18 +7,24 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.folder import environment
-from workbench.studies.table import Table, write_table
+from workbench.studies.table import Table, find_table, provenance, read_table, write_table
 
 
 @dataclass(frozen=True)
 class Study:
-    """A function `module:name` of `smoke` that returns `tables`, by name; `about` says what it does and costs."""
+    """A function `module:name` of `smoke` that returns `tables`, by name; `about` says what it does and costs.
+
+    The tables of one that `grows` are collected over sessions and machines: rows of runs that are not here are kept.
+    """
 
     function: str
     tables: tuple[str, ...]
     about: str
+    grows: bool = False
 
     def load(self) -> Callable[[bool], dict[str, Table]]:
         """The function itself."""
@@ -76,11 +82,13 @@ STUDIES: dict[str, Study] = {
         "two_cores:two_cores",
         ("two_cores",),
         "the finished runs of `workbench sweep two_cores`, which takes days of one core: seconds",
+        grows=True,
     ),
     "two_cores_pilot": Study(
         "two_cores:pilot",
         ("two_cores_pilot",),
         "the finished runs of `workbench sweep two_cores_pilot`, a day of one core: seconds",
+        grows=True,
     ),
     "self_consistency_cost": Study(
         "self_consistency_cost:self_consistency_cost",
@@ -110,11 +118,29 @@ def run_study(name: str, folder: Path, *, smoke: bool = False) -> list[Path]:
     tables = study.load()(smoke)
     if set(tables) != set(study.tables):
         raise WorkbenchError(f"study {name} made {sorted(tables)} where {sorted(study.tables)} was expected.")
-    provenance: dict[str, Any] = {
+    made: dict[str, Any] = {
         "study": name,
         "command": f"workbench study {name}{' --smoke' if smoke else ''}",
         "about": study.about,
         "seconds": round(time.perf_counter() - start),
         "environment": environment(),
     }
-    return [write_table(folder, each, tables[each], provenance) for each in study.tables]
+    if study.grows and not smoke:
+        return [_grow(folder, each, tables[each], made) for each in study.tables]
+    return [write_table(folder, each, tables[each], made) for each in study.tables]
+
+
+def _grow(folder: Path, name: str, found: Table, made: dict[str, Any]) -> Path:
+    """Write a table with the rows of other runs that it had before; `earlier` says where those were made."""
+    if find_table(folder, name) is None:
+        return write_table(folder, name, found, made)
+    before, record = read_table(folder, name), provenance(folder, name)
+    assert isinstance(found, pd.DataFrame)
+    assert isinstance(before, pd.DataFrame)
+    kept = before.loc[~before["hash"].isin(found["hash"])]
+    earlier = record.get("earlier", [])
+    named = {run for origin in earlier for run in origin["runs"]}
+    newest = {"runs": set(record.get("runs", [])) - named, "environment": record.get("environment")}
+    origins = [origin | {"runs": sorted(set(kept["hash"]) & set(origin["runs"]))} for origin in (*earlier, newest)]
+    whole = pd.concat([kept, found], ignore_index=True)
+    return write_table(folder, name, whole, made | {"earlier": [origin for origin in origins if origin["runs"]]})

@@ -101,9 +101,10 @@ def status(job: Job) -> Status:
     folder = job.folder
     if is_finished(job):
         return Status(job, "finished", job.spec.steps, _age(folder))
-    error = _failure(folder) or job.problem
-    if error:
+    if error := _failure(folder):
         return Status(job, "failed", reached(folder), error=error)
+    if job.problem:
+        return Status(job, "waiting", reached(folder), error=job.problem)
     if folder.done:
         return Status(job, "evaluating", job.spec.steps, _age(folder))
     step = reached(folder)

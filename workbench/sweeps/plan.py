@@ -1,6 +1,6 @@
 """From a sweep to its runs: axes are multiplied out, and seeds that run folders hold already are not packed anew."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -24,6 +24,9 @@ from workbench.sweeps.spec import AgentPart, Evaluation, SweepSpec
 ChoosePack = Callable[[RunSpec, Path | None], int]
 """How many seeds to train together, of a spec that holds all that are left, with this training file."""
 
+Chosen = dict[str, Any]
+"""What a sweep chose for a run, by name; that of the preset is empty, since its value says enough."""
+
 NO_DATA = (DatasetError, MissingExtraError)
 """Errors that leave one task of a sweep without data; the others go on."""
 
@@ -33,8 +36,8 @@ class Job:
     """One run of a sweep: what is trained, with which file, and how it is evaluated after `scored` updates.
 
     `data` is the training file that the spec was made from, None where there is only one place to look for it.
-    `variant` names what tells it from the agent's other runs on the task, besides the seeds. `problem` is what keeps it
-    from being trained at all, such as data that is not on disk.
+    `variant` names what tells it from most of the agent's other runs on the task, besides the seeds. `problem` is what
+    keeps it from being trained, such as data that is not on disk.
     """
 
     spec: RunSpec
@@ -88,6 +91,8 @@ def _data_of(sweep: SweepSpec, task: str) -> _Found:
         info, _ = parse_task(task)
         made = made_path(info.name, sweep.make[info.name]) if info.name in sweep.make else None
         path = (path or sweep.data.get(info.name) or made or locate(info.name)).absolute()
+        if path == made and not path.is_file():
+            return _Found(path, Provenance("missing", task), f"{info.name} is made when its turn comes")
         if not path.is_file():
             raise DatasetError(f"there is no file {path} for {task}: mend [data] in the sweep's file.")
         return _Found(path, recorded_provenance(path, info))
@@ -109,44 +114,62 @@ def plan(sweep: SweepSpec, root: Path | None = None, choose_pack: ChoosePack = o
     """
     root = (root or runs_dir()).resolve()
     known = existing_seeds(root)
-    jobs = [
-        job
+    found = [
+        pair
         for stage in sweep.stages or (sweep,)
         for task in stage.tasks
-        for found in [_data_of(stage, task)]
+        for data in [_data_of(stage, task)]
         for part in stage.agents
-        for job in _jobs(stage, part, task, found, root, known, choose_pack)
+        for pair in _jobs(stage, part, task, data, root, known, choose_pack)
     ]
-    first: dict[tuple, Job] = {}
-    for job in jobs:
-        first.setdefault((job.spec.hash, job.cells, job.scored), job)
-    return list(first.values())
+    first: dict[tuple, tuple[Job, Chosen]] = {}
+    for job, chosen in found:
+        first.setdefault((job.spec.hash, job.cells, job.scored), (job, chosen))
+    return _told_apart(list(first.values()))
+
+
+def _told_apart(found: Sequence[tuple[Job, Chosen]]) -> list[Job]:
+    """Each job with its variant: what was chosen for it and not for more than half of the agent's runs on the task."""
+    groups: dict[tuple[str, str], list[Chosen]] = {}
+    for job, chosen in found:
+        groups.setdefault((job.spec.agent, job.spec.task), []).append(chosen)
+    named = []
+    for job, chosen in found:
+        group = groups[job.spec.agent, job.spec.task]
+        words = [
+            f"{name} {value}".strip()
+            for name, value in chosen.items()
+            if 2 * sum(each.get(name) == value for each in group) <= len(group)
+        ]
+        named.append(replace(job, variant=", ".join(words)))
+    return named
 
 
 def _jobs(
     sweep: SweepSpec, part: AgentPart, task: str, found: _Found, root: Path, known: dict, choose_pack: ChoosePack
-) -> Iterator[Job]:
+) -> Iterator[tuple[Job, Chosen]]:
     try:
         specs = _specs(sweep, part, task, found.provenance)
-        scored, cells = _scored(part, next(iter(specs.values()))), _cells(part, task)
+        scored, cells = _scored(part, specs[0][0]), _cells(part, task)
     except WorkbenchError as error:
         raise WorkbenchError(f"sweep {sweep.file}, agent '{part.name}' on {task}: {error}") from error
     schedule = Schedule(sweep.log_every, sweep.save_every)
-    for variant, spec in specs.items():
+    made = {"episodes": sweep.make.get(parse_task(task)[0].name, None)} if has_environment(task) and sweep.make else {}
+    for spec, chosen in specs:
         for packed in _packed(spec, sweep.pack, known, lambda spec: choose_pack(spec, found.path)):
-            yield Job(packed, root, found.path, cells, scored, part.evaluation, schedule, variant, found.problem)
+            job = Job(packed, root, found.path, cells, scored, part.evaluation, schedule, problem=found.problem)
+            yield job, chosen | made
 
 
-def _specs(sweep: SweepSpec, part: AgentPart, task: str, data: Provenance) -> dict[str, RunSpec]:
-    """One spec with all seeds for every preset and combination of weights and settings, by what they vary in."""
+def _specs(sweep: SweepSpec, part: AgentPart, task: str, data: Provenance) -> list[tuple[RunSpec, Chosen]]:
+    """A spec with all seeds for every preset and combination of weights and settings, and what was chosen for it."""
     steps = part.steps or protocol(part.name, environment_of(task)).updates
     axes = {("preset", ""): part.presets} | {("weight", name): values for name, values in part.weights.items()}
     axes |= {("setting", name): values for name, values in part.settings.items()}
-    specs = {}
+    specs = []
     for values in product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
-        variant = ", ".join(_words(axis, value) for axis, value in chosen.items() if len(axes[axis]) > 1)
-        specs[variant] = make_spec(
+        spec = make_spec(
             task,
             data,
             agent=part.name,
@@ -158,11 +181,8 @@ def _specs(sweep: SweepSpec, part: AgentPart, task: str, data: Provenance) -> di
             batch_size=part.batch_size,
             precision=part.precision,
         )
+        specs.append((spec, {name: value for (_, name), value in chosen.items()} | {"updates": steps}))
     return specs
-
-
-def _words(axis: tuple[str, str], value: Any) -> str:
-    return f"{axis[1]} {value}".strip()
 
 
 def _scored(part: AgentPart, spec: RunSpec) -> tuple[int, ...]:
