@@ -74,6 +74,12 @@ GALLERY: dict[str, Entry] = {
         text="claims_page:claims_text",
         optional=("two_cores",),
     ),
+    "pilot": Entry(
+        "pilot:pilot",
+        ("two_cores_pilot",),
+        "what each setting does to SORL on two cores: w_QL, data, size, rates",
+        text="pilot:pilot_text",
+    ),
     "agents_compared": Entry(
         "comparison:agents_compared",
         ("agents", "agents_time", "published:per_task"),
