@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.verifiers import pessimism_of
+from workbench.verifiers import DIALS, Rule, pessimism_of
 
 Key: TypeAlias = PRNGKeyArray
 Metrics: TypeAlias = dict[str, Float[Array, "*seed"]]
@@ -95,7 +95,7 @@ class Budget(eqx.Module):
 
     `m_inf` and `n` are traced, so their sliders never recompile. `n_max` fixes the number of candidates drawn, by
     default `n`; those beyond `n` are never chosen. `pessimism` weighs the verifier between the mean of the critics (0)
-    and their min (1).
+    and their min (1); `selection` is a place in `selection.SELECTIONS` and `dial` its number, both traced too.
 
     Raises `WorkbenchError` unless 1 <= `n` <= `n_max`, as far as `n` is a value and not being traced; what is traced
     needs an `n_max`.
@@ -104,9 +104,19 @@ class Budget(eqx.Module):
     m_inf: Int[Array, ""]
     n: Int[Array, ""]
     pessimism: Float[Array, ""]
+    selection: Int[Array, ""]
+    dial: Float[Array, ""]
     n_max: int = eqx.field(static=True)
 
-    def __init__(self, m_inf: Any = 8, n: Any = 1, pessimism: Any = 0.0, n_max: int | None = None) -> None:
+    def __init__(
+        self,
+        m_inf: Any = 8,
+        n: Any = 1,
+        pessimism: Any = 0.0,
+        n_max: int | None = None,
+        selection: Any = 0,
+        dial: Any = 1.0,
+    ) -> None:
         if isinstance(n, Tracer):
             if n_max is None:
                 raise WorkbenchError("a budget whose n is traced needs n_max, the number of candidates to draw.")
@@ -115,11 +125,17 @@ class Budget(eqx.Module):
             if not 1 <= int(n) <= n_max:
                 raise WorkbenchError(f"a budget chooses among 1 to n_max = {n_max} candidates, not among n = {int(n)}.")
         self.m_inf, self.n, self.pessimism, self.n_max = as_int32(m_inf), as_int32(n), as_float32(pessimism), n_max
+        self.selection, self.dial = as_int32(selection), as_float32(dial)
 
     @staticmethod
-    def exactly(m_inf: int, n: int, verifier: str = "mean") -> "Budget":
-        """The budget that draws `n` candidates and no more; raises `UnknownNameError` for another verifier."""
-        return Budget(m_inf=m_inf, n=n, pessimism=pessimism_of(verifier))
+    def exactly(m_inf: int, n: int, verifier: str = "mean", n_max: int | None = None) -> "Budget":
+        """The budget whose verifier and selection are as the text says; draws `n_max` candidates, by default `n`.
+
+        Raises what `Rule.parse` raises.
+        """
+        chosen = Rule.parse(verifier)
+        place = tuple(DIALS).index(chosen.selection)
+        return Budget(m_inf, n, pessimism_of(chosen.verifier), n_max, place, chosen.dial)
 
 
 class Decision(eqx.Module):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from workbench.agents.base import AbstractAgent, TrainState, best_of_n
+from workbench.agents.base import AbstractAgent, TrainState, decide
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
 
 TRACES: list[str] = []
@@ -41,7 +41,7 @@ class Scripted(AbstractAgent):
             noise = jax.random.normal(key, (self.act_size,)) / budget.m_inf
             return jnp.tanh(noise + state.nets["bias"] + 0.1 * x[0])
 
-        return best_of_n(sample, lambda a: -jnp.sum(a**2), budget, key=key)
+        return decide(sample, lambda a: -jnp.sum(a**2), budget, key=key)
 
     def states(self, seeds: tuple[int, ...]) -> TrainState:
         """A state with a leading `seed` axis."""

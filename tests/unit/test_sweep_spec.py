@@ -154,7 +154,7 @@ def test_runs_that_exist_keep_their_seeds(tmp_path: Path) -> None:
         (
             "[settings]",
             "[evaluation]\nverifier = 'max'\n[settings]",
-            "key 'evaluation.verifier': it must be mean or min",
+            "key 'evaluation.verifier': it must say how .* unknown verifier 'max': did you mean mean",
         ),
         ("[settings]", "[ray]\ngpu = 1\n[settings]", "unknown key in sweep .*: 'ray.gpu': did you mean ray.gpus"),
         ("[settings]", "weights = 3\n[settings]", "key 'weights': it must be a table"),

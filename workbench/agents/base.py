@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from workbench.agents.limits import check_settings
+from workbench.selection import select
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
 
 
@@ -103,14 +104,18 @@ def ema(targets: Any, nets: Any, tau: Float[Array, ""]) -> Any:
     return eqx.combine(jax.tree.map(lambda o, n: (1.0 - tau) * o + tau * n, old, new), fixed)
 
 
-def best_of_n(
+SELECTING = 2**32 - 1
+"""What a selection's own key is folded with: no candidate has this number."""
+
+
+def decide(
     sample: Callable[[Key], Float[Array, " act"]],
     verify: Callable[[Float[Array, " act"]], Float[Array, ""]],
     budget: Budget,
     *,
     key: Key,
 ) -> Decision:
-    """Draw candidates and keep the one the verifier likes best: argmax over the first `budget.n` of Q(x, a).
+    """Draw candidates and make one action of the first `budget.n`, by their values, as `budget` selects.
 
     Candidate i uses the i-th key folded from `key`, so the first candidates are the same whatever `n` is.
     """
@@ -119,5 +124,7 @@ def best_of_n(
     q = jax.vmap(verify)(candidates)
     if budget.n_max == 1:
         return Decision(a=candidates[0], q=q[0], candidates=candidates, q_candidates=q)
-    best = jnp.argmax(jnp.where(jnp.arange(budget.n_max) < budget.n, q, -jnp.inf))
-    return Decision(a=candidates[best], q=q[best], candidates=candidates, q_candidates=q)
+    live = jnp.arange(budget.n_max) < budget.n
+    a = select(budget.selection, candidates, q, live, budget.dial, key=jax.random.fold_in(key, SELECTING))
+    best = jnp.max(jnp.where(live, q, -jnp.inf))
+    return Decision(a=a, q=jnp.where(budget.selection == 0, best, verify(a)), candidates=candidates, q_candidates=q)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from workbench import losses
-from workbench.agents.base import AbstractAgent, Adam, TrainState, best_of_n, ema
+from workbench.agents.base import AbstractAgent, Adam, TrainState, decide, ema
 from workbench.flow import Shortcut, euler, euler_unrolled
 from workbench.nets import Critic, Value
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
@@ -230,7 +230,7 @@ def flow_values(
 def decide_by_flow(state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
     """The best of N samples of the flow in `nets["actor"]`, each by M_inf Euler steps."""
     actor, critic = state.nets["actor"], state.nets["critic"]
-    return best_of_n(
+    return decide(
         lambda key: euler(actor, jax.random.normal(key, (actor.act,)), x, budget.m_inf),
         lambda a: losses.aggregate(critic(x, a), budget.pessimism),
         budget,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from workbench import losses
-from workbench.agents.base import RATES, TrainState, best_of_n
+from workbench.agents.base import RATES, TrainState, decide
 from workbench.agents.baseline import AbstractBaseline, Loss, Maker, Told, bootstrap, td_loss, values
 from workbench.diffusion import consistency_sample, noise_level
 from workbench.nets import Critic, Denoiser
@@ -26,7 +26,7 @@ class CAC(AbstractBaseline):
     samples of the actor's EMA (max-Q backup), agg as `pessimism` says. η is the knob `ql`; gradients are clipped at
     norm 5. As in the authors' code: noise from 0.002 to 80, σ_d = 0.5, normalised Q, the weight of L_C. Choices of
     ours: 2 steps; `levels` = 40 noise levels throughout, where the code raises them from 2 to 150 over a run whose
-    length an agent does not know; Q as the mean of the critics; inputs scaled as Song et al. do; acting by `best_of_n`.
+    length an agent does not know; Q as the mean of the critics; inputs scaled as Song et al. do; acting by `decide`.
     """
 
     name: ClassVar[str] = "cac"
@@ -82,4 +82,4 @@ class CAC(AbstractBaseline):
             noise = jax.random.normal(key_start, (actor.act,))
             return consistency_sample(actor, noise, x, budget.m_inf, key=key_steps)
 
-        return best_of_n(sample, lambda a: losses.aggregate(critic(x, a), budget.pessimism), budget, key=key)
+        return decide(sample, lambda a: losses.aggregate(critic(x, a), budget.pessimism), budget, key=key)

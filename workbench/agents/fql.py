@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from workbench import losses
-from workbench.agents.base import RATES, TrainState, best_of_n
+from workbench.agents.base import RATES, TrainState, decide
 from workbench.agents.baseline import (
     FLOW_STEPS,
     AbstractBaseline,
@@ -72,7 +72,7 @@ class FQL(AbstractBaseline):
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
         actor, critic = state.nets["actor"], state.nets["critic"]
-        return best_of_n(
+        return decide(
             lambda key: jnp.clip(actor(x, jax.random.normal(key, (actor.act,))), -1.0, 1.0),
             lambda a: losses.aggregate(critic(x, a), budget.pessimism),
             budget,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from workbench import losses
-from workbench.agents.base import RATES, TrainState, best_of_n
+from workbench.agents.base import RATES, TrainState, decide
 from workbench.agents.baseline import AbstractBaseline, ImplicitValues, Loss, Maker, Told
 from workbench.diffusion import ancestral
 from workbench.nets import ResidualDenoiser
@@ -64,4 +64,4 @@ class IDQL(AbstractBaseline):
             a_1 = jax.random.normal(key_start, (actor.act,))
             return ancestral(actor, a_1, x, budget.m_inf, levels=self.levels, beta_max=BETA_MAX, key=key_steps)
 
-        return best_of_n(sample, lambda a: losses.aggregate(critic(x, a), budget.pessimism), budget, key=key)
+        return decide(sample, lambda a: losses.aggregate(critic(x, a), budget.pessimism), budget, key=key)

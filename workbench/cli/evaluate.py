@@ -23,9 +23,10 @@ class Evaluate:
     m_inf: tuple[int, ...] = ()
     """Steps from noise to action; any count of at least 1. By default 1, 2, 4 and 8, or another agent's protocol."""
     n: tuple[int, ...] = ()
-    """Candidates, of which the verifier picks the best; by default the agent's protocol."""
-    verifier: Literal["mean", "min"] | None = None
-    """How the critics judge together; by default the agent's protocol."""
+    """Candidates; by default the agent's protocol."""
+    verifier: tuple[str, ...] = ()
+    """How one action is made of the candidates: the best by the `mean` or the `min` of the critics, or `elite:0.5`, the
+    mean of the better half (also nearest, mode, weighted, soft; `min elite:0.25`). By default the agent's protocol."""
     episodes: int = 50
     """Episodes a cell and seed."""
     workers: int | None = None
@@ -52,7 +53,11 @@ class Evaluate:
         run_files(self.code)
         folder = find_run(self.run_name)
         environment = environment_of(folder.spec.task)
-        cells = protocol_grid(folder.spec.agent, environment, self.m_inf, self.n, self.verifier)
+        asked = [
+            protocol_grid(folder.spec.agent, environment, self.m_inf, self.n, verifier)
+            for verifier in self.verifier or (None,)
+        ]
+        cells = tuple(dict.fromkeys(cell for cells in asked for cell in cells))
         _say_what_extrapolates(tuple(cell.m_inf for cell in cells), folder.spec.settings.get("m_disc"))
         evaluation = evaluate_run(
             folder,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from workbench.agents.protocol import protocol
 from workbench.errors import WorkbenchError
-from workbench.verifiers import pessimism_of
+from workbench.verifiers import Rule
 
 if TYPE_CHECKING:
     from workbench.types import Budget
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """An inference budget: `m_inf` Euler steps, the best of `n` candidates by `verifier` ("mean" or "min").
+    """An inference budget: `m_inf` Euler steps, and an action made of `n` candidates as `verifier` says.
 
-    Raises `WorkbenchError` for counts below 1 or too large, `UnknownNameError` for another verifier.
+    That is the text of a `Rule`: "mean" and "min" are the best by the mean or the least of the critics, "elite:0.5"
+    is the mean of the better half. Raises `WorkbenchError` for counts below 1 or too large, and what `Rule` raises.
     """
 
     m_inf: int
@@ -27,13 +28,13 @@ class Cell:
             raise WorkbenchError(f"an inference budget needs at least one step and one candidate, not {self}.")
         if max(self.m_inf, self.n) >= 2**31:
             raise WorkbenchError(f"an inference budget counts to 2^31 - 1, not to {max(self.m_inf, self.n):,}.")
-        pessimism_of(self.verifier)
+        object.__setattr__(self, "verifier", str(Rule.parse(self.verifier)))  # one text for one choice
 
     def budget(self, n_max: int | None = None) -> "Budget":
         """This budget of one decision; draws `n_max` candidates, by default exactly `n`."""
         from workbench.types import Budget  # with JAX, which the process that renders does without
 
-        return Budget(m_inf=self.m_inf, n=self.n, pessimism=pessimism_of(self.verifier), n_max=n_max)
+        return Budget.exactly(self.m_inf, self.n, self.verifier, n_max)
 
     def __str__(self) -> str:
         return f"M_inf {self.m_inf}, N {self.n}" + ("" if self.verifier == "mean" else f", {self.verifier}")

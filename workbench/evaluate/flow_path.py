@@ -17,7 +17,7 @@ def has_flow(state: TrainState) -> bool:
 def chosen_path(
     state: TrainState, x: Float[Array, " obs"], m: int, key: Key[Array, ""], decision: Decision
 ) -> Float[Array, "time act"]:
-    """The Euler path of the action that `best_of_n` chose from candidates whose noise was drawn from `key`.
+    """The Euler path of the action that `decide` chose from candidates whose noise was drawn from `key`.
 
     The i-th candidate's noise is normal under the i-th key folded from `key`, as in every agent that plays by its flow;
     whether the path ends in the action is for the caller to check.

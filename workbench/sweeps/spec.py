@@ -11,6 +11,7 @@ from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.spec import PRECISIONS
 from workbench.sweeps.table import Table
 from workbench.tasks import EPISODES, tasks_of
+from workbench.verifiers import Rule
 
 Axes: TypeAlias = dict[str, tuple[Any, ...]]
 """Values to try, by name."""
@@ -206,7 +207,7 @@ def _evaluation(table: Table, steps: int | None) -> Evaluation:
         m_inf=table.counts("m_inf"),
         n=table.counts("n"),
         cells=_pairs(table),
-        verifier=table.text("verifier", None, ("mean", "min")),
+        verifier=_verifier(table),
         scored=table.counts("scored"),
         success_timing=table.text("success_timing", "post", ("post", "pre")) or "post",
         workers=table.optional_count("workers"),
@@ -220,6 +221,14 @@ def _evaluation(table: Table, steps: int | None) -> Evaluation:
         raise table.wrong("cells", "names pairs (M_inf, N), so leave m_inf and n out")
     table.finish()
     return evaluation
+
+
+def _verifier(table: Table) -> str | None:
+    text = table.text("verifier", None)
+    try:
+        return None if text is None else str(Rule.parse(text))
+    except WorkbenchError as error:
+        raise table.wrong("verifier", f"must say how an action is made of candidates: {error}") from error
 
 
 def _pairs(table: Table) -> tuple[tuple[int, int], ...] | None:
