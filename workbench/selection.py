@@ -8,9 +8,9 @@ $m = \varphi(z_\rho)/\rho$ with $\rho = 1 - \Phi(z_\rho)$, and keeps variance $\
 $$\mathbb E V \approx r \|g\| \sigma m - \tfrac\kappa2 \sigma^2 \Big(m^2 + \frac{d - 1}{\rho N}\Big)$$
 
 The best one alone moves by $\mathbb E z_{(N)}$, which grows without end with $N$, and keeps all noise of the other
-directions. The mean of all ($\rho = 1$) does not move. Between lies the best share, where $m = r\|g\|/\kappa\sigma$ once
-$\rho N$ is large: the larger the worse the verifier, and the same for every $N$. Where candidates have several modes
-their mean lies between them; `nearest` and `mode` are for those.
+directions. The mean of all ($\rho = 1$) does not move. Between lies the best share, where $m = r\|g\|/\kappa\sigma$
+once $\rho N$ is large: the larger the worse the verifier, and the same for every $N$. Where candidates have several
+modes their mean lies between them; `nearest` and `mode` are for those.
 """
 
 from collections.abc import Callable
