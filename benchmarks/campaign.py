@@ -5,7 +5,9 @@ import itertools
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from measuring import Number, main, median
 from updates import sized
@@ -32,7 +34,7 @@ def measure(smoke: bool) -> Iterator[Number]:
 
 def rates(smoke: bool) -> dict[str, list[float]]:
     """Updates per second of one run in this process, repeated; the cases take turns."""
-    sizes, size = (((1, 8),), SMOKE) if smoke else (SIZES, SHORT)
+    sizes, size = (((1, 8),), dataclasses.replace(SMOKE, m_btt=(1,))) if smoke else (SIZES, SHORT)
     cases = {
         f"{depth} x {width}, M_BTT {m}": Case(dataclasses.replace(sized(width, depth), m_btt=m), BATCH)
         for (depth, width), m in itertools.product(sizes, size.m_btt)
@@ -42,9 +44,10 @@ def rates(smoke: bool) -> dict[str, list[float]]:
 
 def side_by_side(smoke: bool) -> list[dict[str, list[float]]]:
     """The same in two processes at the same time, each kept on a core of its own where there are two."""
-    command = [sys.executable, __file__, "--on-one-core", *(["--smoke"] if smoke else [])]
-    pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    found = [process.communicate()[0] for process in pair]
+    with tempfile.TemporaryDirectory() as locks:  # their own, so that they do not wait for a sweep
+        command = [sys.executable, __file__, "--on-one-core", locks, *(["--smoke"] if smoke else [])]
+        pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        found = [process.communicate()[0] for process in pair]
     if any(process.returncode for process in pair):
         raise RuntimeError("a process beside the other ended with an error, which stands above")
     return [json.loads(each) for each in found]
@@ -52,7 +55,7 @@ def side_by_side(smoke: bool) -> list[dict[str, list[float]]]:
 
 if __name__ == "__main__":
     if "--on-one-core" in sys.argv:
-        with cores(1 if usable_cores() > 1 else None):
+        with cores(1 if usable_cores() > 1 else None, Path(sys.argv[2])):
             print(json.dumps(rates("--smoke" in sys.argv)))
     else:
         main(__doc__ or "", measure)

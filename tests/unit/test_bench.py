@@ -10,11 +10,12 @@ import jax
 import numpy as np
 import pytest
 
+from workbench.cli.bench import OTHERS
 from workbench.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
-SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in ("measuring", "live"))
+SCRIPTS = sorted({path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {*OTHERS, "live"})
 """That of live views needs a browser and minutes; what it measures is tested in tests/browser."""
 
 FAKE = '''"""How many?

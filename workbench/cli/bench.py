@@ -13,8 +13,8 @@ from workbench.cli.report import show
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.paths import read_json, write_json
 
-SHARED = "measuring"
-"""The module that the scripts share; it measures nothing itself."""
+OTHERS = ("measuring", "speedrun")
+"""What is no benchmark: the module that they share, and entries of minutes each that have a board of their own."""
 NOT_HERE = 3
 """Exit code of a script that says what it lacks on this machine."""
 
@@ -83,7 +83,7 @@ def _scripts(names: tuple[str, ...]) -> dict[str, Path]:
 
     Raises `WorkbenchError` outside of the repository, and `UnknownNameError` for a name that no script has.
     """
-    found = {path.stem: path for path in sorted(Path("benchmarks").glob("*.py")) if path.stem != SHARED}
+    found = {path.stem: path for path in sorted(Path("benchmarks").glob("*.py")) if path.stem not in OTHERS}
     if not found:
         raise WorkbenchError("there is no folder benchmarks here: run it in the root of the workbench's repository.")
     for name in names:

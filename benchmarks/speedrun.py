@@ -1,0 +1,163 @@
+"""How many minutes from data on disk to a policy that succeeds nine times in ten? An entry an idea: LEADERBOARD.md."""
+
+import argparse
+import dataclasses
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from workbench.data.make import make_dataset
+from workbench.data.ogbench_files import load_task
+from workbench.evaluate.cell import Cell
+from workbench.evaluate.evaluation import evaluate
+from workbench.experiments import Schedule, load_agent, train_run
+from workbench.paths import atomic_write, read_json, write_json
+from workbench.plots.text_table import markdown_table
+from workbench.stats.intervals import wilson
+from workbench.store.folder import RunFolder, environment
+from workbench.store.spec import make_spec
+from workbench.studies.campaign import DATASET, TASK
+
+HERE = Path(__file__).parent
+EPISODES, FIRST = 200, 1_000_000
+"""Episodes of the test, and the number of the first: no other evaluation plays these starts."""
+SUCCESS, LEAST = 0.9, 0.85
+"""What counts: this rate at least, and this lower end of Wilson's 95 % interval."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """SORL of the preset `small` with what is changed of it, and the budget that is played."""
+
+    idea: str
+    cell: Cell
+    steps: int = 20_000
+    weights: dict[str, float] = dataclasses.field(default_factory=dict)
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    episodes: int = 300
+
+
+ENTRIES = {
+    "quickstart": Entry("the preset `small`, the best of four candidates", Cell(8, 4)),
+    "elite": Entry("the mean of the better half of 32 candidates", Cell(8, 32, "elite:0.5")),
+}
+
+
+def run(name: str, seed: int, smoke: bool) -> dict[str, Any]:
+    """Train an entry with one seed and play the test; times are from the start of this process to the policy."""
+    entry = ENTRIES[name]
+    steps, episodes, limit = (4, 2, 10) if smoke else (entry.steps, EPISODES, None)
+    path = make_dataset(DATASET, episodes=2 if smoke else entry.episodes)  # on disk already, or it would count
+    train_data, val_data = load_task(TASK, path)
+    settings, weights = entry.settings, entry.weights
+    provenance = train_data.provenance
+    spec = make_spec(
+        TASK, provenance, preset_name="small", seeds=(seed,), steps=steps, settings=settings, weights=weights
+    )
+    with tempfile.TemporaryDirectory() as root:
+        never = Schedule(log_every=steps, save_every=steps)
+        record = train_run(spec, train_data, val_data, schedule=never, root=Path(root))
+        agent, state = load_agent(RunFolder(record.path))
+    wall, cpu = time.time() - psutil.Process().create_time(), sum(os.times()[:4])
+    cells, numbered = [entry.cell], {"first_episode": FIRST, "episode_limit": limit}
+    played = evaluate(agent, state, TASK, cells, seeds=(seed,), episodes=episodes, **numbered).rows
+    return {
+        "entry": name,
+        "idea": entry.idea,
+        "budget": str(entry.cell),
+        "seed": seed,
+        "updates": steps,
+        "wall_minutes": round(wall / 60, 2),
+        "cpu_minutes": round(cpu / 60, 2),
+        "successes": sum(bool(row["success"]) for row in played),
+        "episodes": len(played),
+        "spec": spec.to_json(),
+        "environment": environment(),
+    }
+
+
+def reached(results: Iterable[dict[str, Any]]) -> bool:
+    """Whether every seed of an entry passes the test."""
+    return all(
+        each["successes"] >= SUCCESS * each["episodes"] and wilson(each["successes"], each["episodes"])[0] >= LEAST
+        for each in results
+    )
+
+
+def board(results: Sequence[dict[str, Any]]) -> str:
+    """The leaderboard as Markdown: entries that pass by their CPU minutes, then those that do not."""
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for each in results:
+        entries.setdefault(each["entry"], []).append(each)
+    order = sorted(entries.items(), key=lambda item: (not reached(item[1]), _middle(item[1], "cpu_minutes")))
+    header = ("entry", "idea", "budget", "updates", "wall min", "CPU min", "success by seed", "passes")
+    body = [
+        [
+            name,
+            found[0]["idea"],
+            found[0]["budget"],
+            f"{found[0]['updates']:,}",
+            f"{_middle(found, 'wall_minutes'):.1f}",
+            f"{_middle(found, 'cpu_minutes'):.1f}",
+            "; ".join(map(_success, sorted(found, key=lambda each: each["seed"]))),
+            "yes" if reached(found) else "**no**",
+        ]
+        for name, found in order
+    ]
+    machines = sorted({each["environment"]["machine"] for each in results})
+    origin = (
+        "Cube-single task 2, from regenerated data on disk to trained SORL, with imports and compilation. The test: "
+        f"{EPISODES} episodes from starts that nothing else plays, success of at least {SUCCESS:.0%} and the lower end "
+        f"of Wilson's 95 % interval of at least {LEAST:.0%}, for every seed tried. Times are medians over seeds, on "
+        f"{', '.join(machines)}; these differ by a factor of two between hosts, so compare entries of one. Written by "
+        "`python benchmarks/speedrun.py --board` from `results/speedrun/`, which `python benchmarks/speedrun.py ENTRY "
+        "--seed S` fills."
+    )
+    lines = [
+        "# Speedrun: minutes to a policy that succeeds nine times in ten",
+        "",
+        origin,
+        "",
+        *markdown_table(header, body, text=True),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _middle(found: Sequence[dict[str, Any]], name: str) -> float:
+    values = sorted(each[name] for each in found)
+    return values[len(values) // 2]
+
+
+def _success(each: dict[str, Any]) -> str:
+    low, high = wilson(each["successes"], each["episodes"])
+    rate = each["successes"] / each["episodes"]
+    return f"{each['seed']}: {100 * rate:.1f} % [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def main() -> None:
+    """Run one entry and keep its result, or write the board anew."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("entry", nargs="?", choices=ENTRIES, help="the entry to run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--board", action="store_true", help="write LEADERBOARD.md from the results that are kept")
+    parser.add_argument("--smoke", action="store_true", help="in seconds, numbers that mean nothing; keeps nothing")
+    asked = parser.parse_args()
+    if asked.entry:
+        result = run(asked.entry, asked.seed, asked.smoke)
+        print({name: value for name, value in result.items() if name not in ("spec", "environment")})
+        if not asked.smoke:
+            (HERE / "results/speedrun").mkdir(exist_ok=True)
+            write_json(HERE / f"results/speedrun/{asked.entry}-seed{asked.seed}.json", result)
+    if asked.board:
+        results = [read_json(file) for file in sorted((HERE / "results/speedrun").glob("*.json"))]
+        with atomic_write(HERE / "LEADERBOARD.md") as file:
+            file.write(board(results).encode())
+
+
+if __name__ == "__main__":
+    main()
