@@ -5,7 +5,7 @@ import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import psutil
 
 from workbench.data.make import make_dataset
 from workbench.data.ogbench_files import load_task
+from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import evaluate
 from workbench.experiments import Schedule, load_agent, train_run
@@ -44,13 +45,20 @@ class Entry:
 
 ENTRIES = {
     "quickstart": Entry("the preset `small`, the best of four candidates", Cell(8, 4)),
-    "elite": Entry("the mean of the better half of 32 candidates", Cell(8, 32, "elite:0.5")),
+    "elite": Entry("the mean of the better half of 32 candidates", Cell(4, 32, "elite:0.5")),
+    "elite-128": Entry("the same of 128 candidates, in twice the steps", Cell(8, 128, "elite:0.5")),
+    "elite-half": Entry("`elite-128` after half the updates", Cell(8, 128, "elite:0.5"), steps=10_000),
 }
 
 
-def run(name: str, seed: int, smoke: bool) -> dict[str, Any]:
-    """Train an entry with one seed and play the test; times are from the start of this process to the policy."""
-    entry = ENTRIES[name]
+def run(names: Sequence[str], seed: int, smoke: bool) -> Iterator[dict[str, Any]]:
+    """Train with one seed and play the test; times are from the start of this process to the policy.
+
+    Entries that differ in their budget alone share a training. Raises `WorkbenchError` for others.
+    """
+    entry = ENTRIES[names[0]]
+    if any(dataclasses.replace(ENTRIES[name], idea=entry.idea, cell=entry.cell) != entry for name in names):
+        raise WorkbenchError(f"{', '.join(names)} are other trainings: run them one after another.")
     steps, episodes, limit = (4, 2, 10) if smoke else (entry.steps, EPISODES, None)
     path = make_dataset(DATASET, episodes=2 if smoke else entry.episodes)  # on disk already, or it would count
     train_data, val_data = load_task(TASK, path)
@@ -64,21 +72,22 @@ def run(name: str, seed: int, smoke: bool) -> dict[str, Any]:
         record = train_run(spec, train_data, val_data, schedule=never, root=Path(root))
         agent, state = load_agent(RunFolder(record.path))
     wall, cpu = time.time() - psutil.Process().create_time(), sum(os.times()[:4])
-    cells, numbered = [entry.cell], {"first_episode": FIRST, "episode_limit": limit}
-    played = evaluate(agent, state, TASK, cells, seeds=(seed,), episodes=episodes, **numbered).rows
-    return {
-        "entry": name,
-        "idea": entry.idea,
-        "budget": str(entry.cell),
-        "seed": seed,
-        "updates": steps,
-        "wall_minutes": round(wall / 60, 2),
-        "cpu_minutes": round(cpu / 60, 2),
-        "successes": sum(bool(row["success"]) for row in played),
-        "episodes": len(played),
-        "spec": spec.to_json(),
-        "environment": environment(),
-    }
+    for name in names:
+        cells, numbered = [ENTRIES[name].cell], {"first_episode": FIRST, "episode_limit": limit}
+        played = evaluate(agent, state, TASK, cells, seeds=(seed,), episodes=episodes, **numbered).rows
+        yield {
+            "entry": name,
+            "idea": ENTRIES[name].idea,
+            "budget": str(ENTRIES[name].cell),
+            "seed": seed,
+            "updates": steps,
+            "wall_minutes": round(wall / 60, 2),
+            "cpu_minutes": round(cpu / 60, 2),
+            "successes": sum(bool(row["success"]) for row in played),
+            "episodes": len(played),
+            "spec": spec.to_json(),
+            "environment": environment(),
+        }
 
 
 def reached(results: Iterable[dict[str, Any]]) -> bool:
@@ -142,17 +151,16 @@ def _success(each: dict[str, Any]) -> str:
 def main() -> None:
     """Run one entry and keep its result, or write the board anew."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("entry", nargs="?", choices=ENTRIES, help="the entry to run")
+    parser.add_argument("entries", nargs="*", choices=ENTRIES, help="entries to run, which share a training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--board", action="store_true", help="write LEADERBOARD.md from the results that are kept")
     parser.add_argument("--smoke", action="store_true", help="in seconds, numbers that mean nothing; keeps nothing")
     asked = parser.parse_args()
-    if asked.entry:
-        result = run(asked.entry, asked.seed, asked.smoke)
-        print({name: value for name, value in result.items() if name not in ("spec", "environment")})
+    for result in run(asked.entries, asked.seed, asked.smoke) if asked.entries else ():
+        print({name: value for name, value in result.items() if name not in ("spec", "environment")}, flush=True)
         if not asked.smoke:
             (HERE / "results/speedrun").mkdir(exist_ok=True)
-            write_json(HERE / f"results/speedrun/{asked.entry}-seed{asked.seed}.json", result)
+            write_json(HERE / f"results/speedrun/{result['entry']}-seed{asked.seed}.json", result)
     if asked.board:
         results = [read_json(file) for file in sorted((HERE / "results/speedrun").glob("*.json"))]
         with atomic_write(HERE / "LEADERBOARD.md") as file:

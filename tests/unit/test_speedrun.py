@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from workbench.errors import WorkbenchError
 from workbench.paths import read_json
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -42,10 +43,17 @@ def test_the_fastest_that_passes_is_first_and_failures_are_marked(speedrun):
 
 def test_an_entry_at_smoke_size(speedrun, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
-    found = speedrun.run("elite", seed=3, smoke=True)
+    few, many = speedrun.run(["elite", "elite-128"], seed=3, smoke=True)
+    assert (few["budget"], many["budget"]) == ("M_inf 4, N 32, elite:0.5", "M_inf 8, N 128, elite:0.5")
+    found = many
     assert (found["seed"], found["episodes"], found["updates"]) == (3, 2, 4)
     assert found["spec"]["seeds"] == [3]
     assert found["wall_minutes"] > 0
+
+
+def test_entries_that_are_trained_otherwise_are_not_run_together(speedrun):
+    with pytest.raises(WorkbenchError, match="elite, elite-half are other trainings"):
+        next(speedrun.run(["elite", "elite-half"], seed=0, smoke=True))
 
 
 def test_the_committed_board_is_that_of_the_committed_results(speedrun):

@@ -67,7 +67,11 @@ class Evaluate:
             success_timing=self.success_timing,
         )
         title = f"{folder.spec.task}, run {folder.path.name}, success judged {self.success_timing}-action"
-        show(records(success_table(evaluation.table())), self.json, title)
+        table = evaluation.table()
+        verifiers = list(dict.fromkeys(table["verifier"]))
+        tables = {each: success_table(table.loc[table["verifier"] == each]) for each in verifiers}
+        rows = [{"verifier": each} | row for each, cells in tables.items() for row in records(cells)]
+        show(rows, self.json, title)
         return 0
 
 
