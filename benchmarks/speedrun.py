@@ -3,26 +3,27 @@
 import argparse
 import dataclasses
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import psutil
 
 from workbench.data.make import make_dataset
 from workbench.data.ogbench_files import load_task
-from workbench.errors import WorkbenchError
+from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import evaluate
-from workbench.experiments import Schedule, load_agent, train_run
 from workbench.paths import atomic_write, read_json, write_json
 from workbench.plots.text_table import markdown_table
 from workbench.stats.intervals import wilson
-from workbench.store.folder import RunFolder, environment
+from workbench.store.folder import environment
 from workbench.store.spec import make_spec
 from workbench.studies.campaign import DATASET, TASK
+from workbench.train import init_seeds, train_chunk
+from workbench.types import LossWeights
 
 HERE = Path(__file__).parent
 EPISODES, FIRST = 200, 1_000_000
@@ -33,12 +34,14 @@ SUCCESS, LEAST = 0.9, 0.85
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """SORL of the preset `small` with what is changed of it, and the budget that is played."""
+    """SORL of the preset `small` with what is changed of it, and the budget that is played.
+
+    `phases` are numbers of updates and the weights that begin with them, one after another.
+    """
 
     idea: str
     cell: Cell
-    steps: int = 20_000
-    weights: dict[str, float] = dataclasses.field(default_factory=dict)
+    phases: tuple[tuple[int, dict[str, float]], ...] = ((20_000, {}),)
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     episodes: int = 300
 
@@ -47,7 +50,11 @@ ENTRIES = {
     "quickstart": Entry("the preset `small`, the best of four candidates", Cell(8, 4)),
     "elite": Entry("the mean of the better half of 32 candidates", Cell(4, 32, "elite:0.5")),
     "elite-128": Entry("the same of 128 candidates, in twice the steps", Cell(8, 128, "elite:0.5")),
-    "elite-half": Entry("`elite-128` after half the updates", Cell(8, 128, "elite:0.5"), steps=10_000),
+    "decay": Entry(
+        "`elite`, the learning rate a tenth in the last fifth",
+        Cell(4, 32, "elite:0.5"),
+        ((16_000, {}), (4_000, {"lr": 1e-4})),
+    ),
 }
 
 
@@ -59,18 +66,17 @@ def run(names: Sequence[str], seed: int, smoke: bool) -> Iterator[dict[str, Any]
     entry = ENTRIES[names[0]]
     if any(dataclasses.replace(ENTRIES[name], idea=entry.idea, cell=entry.cell) != entry for name in names):
         raise WorkbenchError(f"{', '.join(names)} are other trainings: run them one after another.")
-    steps, episodes, limit = (4, 2, 10) if smoke else (entry.steps, EPISODES, None)
+    phases = [(2, weights) for _, weights in entry.phases] if smoke else entry.phases
+    steps, (episodes, limit) = sum(count for count, _ in phases), (2, 10) if smoke else (EPISODES, None)
     path = make_dataset(DATASET, episodes=2 if smoke else entry.episodes)  # on disk already, or it would count
-    train_data, val_data = load_task(TASK, path)
-    settings, weights = entry.settings, entry.weights
-    provenance = train_data.provenance
-    spec = make_spec(
-        TASK, provenance, preset_name="small", seeds=(seed,), steps=steps, settings=settings, weights=weights
-    )
-    with tempfile.TemporaryDirectory() as root:
-        never = Schedule(log_every=steps, save_every=steps)
-        record = train_run(spec, train_data, val_data, schedule=never, root=Path(root))
-        agent, state = load_agent(RunFolder(record.path))
+    data, _ = load_task(TASK, path)
+    spec = make_spec(TASK, data.provenance, preset_name="small", seeds=(seed,), steps=steps, settings=entry.settings)
+    agent, weights = spec.build_agent(), LossWeights.named(spec.weights)
+    state = init_seeds(agent, data.example(), spec.seeds)
+    for count, changed in phases:
+        weights = dataclasses.replace(weights, **changed)
+        state, _ = train_chunk(agent, data, weights, state, count, spec.batch_size)
+    jax.block_until_ready(state)
     wall, cpu = time.time() - psutil.Process().create_time(), sum(os.times()[:4])
     for name in names:
         cells, numbered = [ENTRIES[name].cell], {"first_episode": FIRST, "episode_limit": limit}
@@ -81,6 +87,7 @@ def run(names: Sequence[str], seed: int, smoke: bool) -> Iterator[dict[str, Any]
             "budget": str(ENTRIES[name].cell),
             "seed": seed,
             "updates": steps,
+            "phases": phases,
             "wall_minutes": round(wall / 60, 2),
             "cpu_minutes": round(cpu / 60, 2),
             "successes": sum(bool(row["success"]) for row in played),
@@ -151,11 +158,13 @@ def _success(each: dict[str, Any]) -> str:
 def main() -> None:
     """Run one entry and keep its result, or write the board anew."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("entries", nargs="*", choices=ENTRIES, help="entries to run, which share a training")
+    parser.add_argument("entries", nargs="*", metavar="ENTRY", help=f"{', '.join(ENTRIES)}; several share a training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--board", action="store_true", help="write LEADERBOARD.md from the results that are kept")
     parser.add_argument("--smoke", action="store_true", help="in seconds, numbers that mean nothing; keeps nothing")
     asked = parser.parse_args()
+    if unknown := set(asked.entries) - set(ENTRIES):
+        parser.error(str(UnknownNameError("entry", unknown.pop(), ENTRIES)))
     for result in run(asked.entries, asked.seed, asked.smoke) if asked.entries else ():
         print({name: value for name, value in result.items() if name not in ("spec", "environment")}, flush=True)
         if not asked.smoke:

@@ -43,15 +43,16 @@ from workbench.plots.budgets import compute_grid, parallel_scaling, sequential_s
 from workbench.plots.compute import success_against_cost
 from workbench.plots.show import show
 from workbench.store.folder import RunFolder
-from workbench.store.query import list_runs, read_run
+from workbench.store.query import find_run, list_runs, read_run
 from workbench.studies.campaign import cells
 
 # %% [markdown]
 # ## Controls
 #
-# `RUNS` is where the run is: the folder that `WORKBENCH_RUNS` names (`make lab` names the repository's `runs/`), else
-# `runs/` here, or where there is none such `runs/` one folder up. With `WORKBENCH_SCALE=smoke` a tiny run is made in a
-# temporary folder instead; what it shows means nothing.
+# `RUN` is a policy that comes with the package, so nothing need be trained before. For a run of your own write the
+# first letters of its hash; `RUNS` is where it is: the folder that `WORKBENCH_RUNS` names (`make lab` names the
+# repository's `runs/`), else `runs/` here, or where there is none such `runs/` one folder up. With
+# `WORKBENCH_SCALE=smoke` a tiny run is made in a temporary folder instead; what it shows means nothing.
 
 # %%
 cache = enable_compile_cache()
@@ -60,10 +61,8 @@ if SMOKE:
     folder = Path(tempfile.mkdtemp(prefix="workbench-"))
     os.environ |= {"WORKBENCH_RUNS": str(folder / "runs"), "WORKBENCH_DATA": str(folder / "data"), "MUJOCO_GL": "off"}
     quickstart.quickstart(quickstart.SMOKE, workers=1)
-RUN = ""  # the first letters of a run's name; empty: the run of this task that was evaluated in most episodes
-WANTED = (
-    f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null and starts_with(hash, '{RUN}')"
-)
+RUN = "" if SMOKE else "policy:cube-single"  # empty: the run of this task that was evaluated in most episodes
+WANTED = f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null"
 RUNS = next((each for each in (runs_dir(), Path("../runs")) if len(list_runs(WANTED, each))), runs_dir())
 LIMIT = 20 if SMOKE else None  # steps after which an episode is cut short
 STARTS = 2 if SMOKE else 50  # starts at which the critic is asked what it promises
@@ -72,17 +71,20 @@ STARTS = 2 if SMOKE else 50  # starts at which the critic is asked what it promi
 # ## A trained run
 #
 # The task: a robot arm lifts a cube and puts it where a goal says, within 200 steps; the reward is −1 until it is
-# there. The quickstart trained SORL on it and evaluated every pair of budgets, each from the same starts and with the
-# same noise, so that two budgets differ in nothing but compute.
+# there. The quickstart (`make quickstart`) trained SORL on it and evaluated every pair of budgets, each from the same
+# starts and with the same noise, so that two budgets differ in nothing but compute.
 
 # %%
-found = list_runs(WANTED, RUNS)["hash"]
-assert len(found), f"no evaluated run in {RUNS}: `make quickstart` makes one in ten minutes; then run this cell again"
-chosen = max(found, key=lambda name: len(RunFolder(RUNS / name).evals()))
-run, record = TrainedRun(chosen, root=RUNS, episode_limit=LIMIT), read_run(RunFolder(RUNS / chosen))
-table = cells([record]).query("step == step.max() and verifier == 'mean'")
+if not RUN:
+    found = list_runs(WANTED, RUNS)["hash"]
+    assert len(found), f"no evaluated run in {RUNS}: `make quickstart` makes one; then run this cell again"
+    RUN = max(found, key=lambda name: len(RunFolder(RUNS / name).evals()))
+home = find_run(RUN, RUNS)
+run, record = TrainedRun(home, episode_limit=LIMIT), read_run(home)
+played = cells([record]).query("step == step.max()")
+table, halves = played.query("verifier == 'mean'"), played.query("verifier == @quickstart.ELITE")
 steps, candidates = (tuple(sorted(set(table[name]))) for name in ("m_inf", "n"))
-print(f"{run.name}, run {chosen}, after {int(table['step'].iloc[0]):,} updates")
+print(f"{run.name}, run {home.path.name}, after {int(table['step'].iloc[0]):,} updates")
 
 # %% [markdown]
 # ## More steps
@@ -140,9 +142,9 @@ gamma, most = float(run.spec.weights["gamma"]), cell.Cell(max(steps), max(candid
 settings = {"seeds": run.spec.seeds[:1], "episodes": STARTS, "record": STARTS, "episode_limit": 1, "progress": False}
 starts = evaluation.evaluate(run.agent, run.state, run.spec.task, [most], **settings).rollouts
 promise = {n: np.mean([each.q_candidates[0, :n].max() for each in starts]) for n in candidates}
-played = RunFolder(RUNS / chosen).evals().query(f"step == step.max() and verifier == 'mean' and m_inf == {most.m_inf}")
-returned = -np.where(played["success"], 1 - gamma ** -played["return"], 1) / (1 - gamma)
-returned = pd.Series(returned).groupby(played["n"].to_numpy()).mean()
+ended = home.evals().query(f"step == step.max() and verifier == 'mean' and m_inf == {most.m_inf}")
+returned = -np.where(ended["success"], 1 - gamma ** -ended["return"], 1) / (1 - gamma)
+returned = pd.Series(returned).groupby(ended["n"].to_numpy()).mean()
 promises = pd.DataFrame({"promised Q": promise, "discounted return": returned}).rename_axis("N")
 display(promises.round(2))
 

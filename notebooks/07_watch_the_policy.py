@@ -48,9 +48,10 @@ from workbench.store.query import list_runs
 # %% [markdown]
 # ## Controls
 #
-# `RUNS` is where the run is: the folder that `WORKBENCH_RUNS` names (`make lab` names the repository's `runs/`), else
-# `runs/` here, or where there is none such `runs/` one folder up. With `WORKBENCH_SCALE=smoke` a tiny run is made in a
-# temporary folder instead, nothing is filmed, and what is shown means nothing.
+# `RUN` is a policy that comes with the package. For a run of your own write the first letters of its hash; `RUNS` is
+# where it is: the folder that `WORKBENCH_RUNS` names (`make lab` names the repository's `runs/`), else `runs/` here, or
+# where there is none such `runs/` one folder up. With `WORKBENCH_SCALE=smoke` a tiny run is made in a temporary folder
+# instead, nothing is filmed, and what is shown means nothing.
 
 # %%
 cache = enable_compile_cache()
@@ -59,10 +60,8 @@ OUT = Path(tempfile.mkdtemp(prefix="workbench-"))  # for videos
 if SMOKE:
     os.environ |= {"WORKBENCH_RUNS": str(OUT / "runs"), "WORKBENCH_DATA": str(OUT / "data"), "MUJOCO_GL": "off"}
     quickstart.quickstart(quickstart.SMOKE, workers=1)
-RUN = ""  # the first letters of a run's name; empty: the one evaluated in most episodes
-WANTED = (
-    f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null and starts_with(hash, '{RUN}')"
-)
+RUN = "" if SMOKE else "policy:cube-single"  # empty: the run of this task that was evaluated in most episodes
+WANTED = f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null"
 RUNS = next((each for each in (runs_dir(), Path("../runs")) if len(list_runs(WANTED, each))), runs_dir())
 M_INF, N = (1, 2 if SMOKE else 4), (2,) if SMOKE else (1, 4)  # steps, candidates
 STARTS = 2 if SMOKE else 30  # episodes of every budget
@@ -75,12 +74,11 @@ FEW = 3  # fewer successes or failures than that are not compared
 # The task: a robot arm lifts a cube and puts it where a pale cube shows, within 200 steps.
 
 # %%
-found = list_runs(WANTED, RUNS)
-assert len(found), f"no evaluated run in {RUNS}: `make quickstart` makes one in ten minutes; then run this cell again"
-chosen = found.sort_values("episodes", kind="stable")["hash"].iloc[-1]
-run = TrainedRun(chosen, root=RUNS)
+found = list_runs(WANTED, RUNS).sort_values("episodes", kind="stable")["hash"]
+assert RUN or len(found), f"no evaluated run in {RUNS}: `make quickstart` makes one; then run this cell again"
+run = TrainedRun(RUN or found.iloc[-1], root=RUNS)
 gamma = float(run.spec.weights["gamma"])
-print(f"{run.name}, run {chosen}, after {int(run.state.step[0]):,} updates; discount {gamma}")
+print(f"{run.name}, run {run.folder.path.name}, after {int(run.state.step[0]):,} updates; discount {gamma}")
 
 # %% [markdown]
 # ## Play and record

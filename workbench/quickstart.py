@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.errors import NoGraphicsError
-from workbench.evaluate.cell import grid
+from workbench.evaluate.cell import Cell, grid
 from workbench.evaluate.rollout import save_rollouts
 from workbench.experiments import Schedule, evaluate_missing, evaluate_run, train_run
 from workbench.paths import atomic_write, write_json
@@ -34,9 +34,22 @@ class Size:
     eval_episodes: int
     episode_limit: int | None = None
 
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The best one of so many candidates, and the mean of their better half."""
+        several = tuple(n for n in self.n if n > 1)
+        return grid(self.m_inf, self.n) + grid(self.m_inf, several, ELITE)
 
-FULL = Size(episodes=300, steps=20_000, m_inf=(1, 2, 4, 8), n=(1, 4, 16), eval_episodes=50)
+
+ELITE = "elite:0.5"
+"""What is played beside best-of-N (`workbench.selection`); of all shares a half did best on an earlier policy."""
+
+
+FULL = Size(episodes=300, steps=20_000, m_inf=(1, 2, 4, 8), n=(1, 4, 32), eval_episodes=50)
 SMOKE = Size(episodes=2, steps=40, m_inf=(1, 2), n=(1, 2), eval_episodes=2, episode_limit=20)
+
+
+KEYS = ["m_inf", "n", "verifier"]
 
 
 @dataclass(frozen=True)
@@ -74,15 +87,16 @@ def quickstart(
     with _step("train", seconds, say, f"SORL, preset small, {size.steps:,} updates on {train_data.size:,} transitions"):
         record = train_run(spec, train_data, val_data, schedule=Schedule(log_every=max(1, size.steps // 48)))
     folder = RunFolder(record.path)
-    cells = grid(size.m_inf, size.n)
+    cells = size.cells
     with _step("evaluate", seconds, say, f"{len(cells)} inference budgets, {size.eval_episodes} episodes each"):
         evaluate_missing(folder, cells, episodes=size.eval_episodes, workers=workers, episode_limit=size.episode_limit)
         record = read_run(folder)
     out = out or record.path
     with _step("draw", seconds, say, "learning curve, sequential and parallel scaling"):
-        asked = (record.evals["step"] == size.steps) & (record.evals["verifier"] == "mean")
-        asked &= record.evals["success_timing"] == "post"
-        summary = Summary(record, success_table(record.evals.loc[asked]), {}, seconds)
+        evals = record.evals.query("step == @size.steps and success_timing == 'post'")
+        asked = [(cell.m_inf, cell.n, cell.verifier) for cell in cells]
+        evals = evals.loc[[each in asked for each in evals[KEYS].itertuples(index=False, name=None)]]
+        summary = Summary(record, success_table(evals, KEYS), {}, seconds)
         summary.files.update(_draw(summary, out))
     with _step("video", seconds, say, "the same start under every number of steps, with Q-values"):
         try:
@@ -123,10 +137,10 @@ def _draw(summary: Summary, out: Path) -> dict[str, Path]:
 
 
 def _film(folder: RunFolder, summary: Summary, size: Size, out: Path, workers: int | None) -> dict[str, Path]:
-    """One episode under every step count, with the best cell's number of candidates."""
+    """One episode under every step count, with the best cell's candidates and what is made of them."""
     from workbench.render import render_rollouts
 
-    cells = grid(size.m_inf, (int(summary.best["n"]),))
+    cells = grid(size.m_inf, (int(summary.best["n"]),), summary.best["verifier"])
     played = evaluate_run(
         folder, cells, episodes=1, workers=workers, record=1, episode_limit=size.episode_limit, progress=False
     )

@@ -67,11 +67,7 @@ class Evaluate:
             success_timing=self.success_timing,
         )
         title = f"{folder.spec.task}, run {folder.path.name}, success judged {self.success_timing}-action"
-        table = evaluation.table()
-        verifiers = list(dict.fromkeys(table["verifier"]))
-        tables = {each: success_table(table.loc[table["verifier"] == each]) for each in verifiers}
-        rows = [{"verifier": each} | row for each, cells in tables.items() for row in records(cells)]
-        show(rows, self.json, title)
+        show(records(success_table(evaluation.table(), ("m_inf", "n", "verifier"))), self.json, title)
         return 0
 
 

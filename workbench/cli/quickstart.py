@@ -32,8 +32,8 @@ class Quickstart:
         print()
         show(records(summary.table), False, "success of every inference budget, with Wilson 95 % intervals")
         print(
-            f"\nbest: M_inf = {best['m_inf']}, N = {best['n']}: {100 * best['success']:.0f} % success "
-            f"({100 * best['low']:.0f} to {100 * best['high']:.0f} %) over {best['episodes']} episodes\n"
+            f"\nbest: M_inf = {best['m_inf']}, N = {best['n']}, {best['verifier']}: {100 * best['success']:.0f} % "
+            f"success ({100 * best['low']:.0f} to {100 * best['high']:.0f} %) over {best['episodes']} episodes\n"
         )
         show([{"made": name, "path": str(path)} for name, path in summary.files.items()], False)
         took = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in summary.seconds.items())

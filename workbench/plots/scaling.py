@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from workbench.plots.style import count_series, display_name, legend_above, styled
 from workbench.stats import ScoresError
 from workbench.stats.summary import environment_and_task
+from workbench.verifiers import Rule
 
 M_INF, N = r"$M_{\mathrm{inf}}$", "$N$"
 SYMBOLS = {"w_ql": r"$w_{\mathrm{QL}}$", "w_fm": r"$w_{\mathrm{FM}}$", "w_sc": r"$w_{\mathrm{SC}}$"}
@@ -37,6 +38,14 @@ def settings(cells: pd.DataFrame) -> str:
 def budget(m_inf: int, n: int) -> str:
     """An inference budget in symbols."""
     return f"{M_INF} = {m_inf}, {N} = {n}"
+
+
+def made_by(verifier: str) -> str:
+    """In words, what of the candidates is played: the text of a `Rule`."""
+    rule = Rule.parse(verifier)
+    share = "better half" if rule.dial == 0.5 else f"best {PER_CENT * rule.dial:g} %"
+    words = {"best": "the best one", "elite": f"mean of the {share}", "nearest": f"nearest to the {share}"}
+    return words.get(rule.selection, str(rule)) + (f" by their {rule.verifier}" if rule.verifier != "mean" else "")
 
 
 def where(row: pd.Series) -> str:
@@ -124,18 +133,25 @@ def plain_log(axis: Axis) -> None:
 def scaling(table: pd.DataFrame, title: str = "") -> Figure:
     """Sequential scaling (M_inf), parallel scaling (N), and their grid, from a `success_table`.
 
-    Bars are Wilson 95 % intervals over episodes of one checkpoint: they say nothing about other training seeds.
+    Where the table has a second verifier, its parallel scaling stands in the place of the grid, and the other two
+    panels are of the first. Bars are Wilson 95 % intervals over episodes of one checkpoint: they say nothing about
+    other training seeds.
     """
     figure = Figure(layout="constrained")
-    sequential, parallel, grid = figure.subplots(1, 3)
-    _lines(sequential, table, "m_inf", "n", N)
+    sequential, parallel, last = figure.subplots(1, 3)
+    verifiers = list(dict.fromkeys(table["verifier"])) if "verifier" in table else []
+    first, *others = [table.loc[table["verifier"] == each] for each in verifiers] or [table]
+    _lines(sequential, first, "m_inf", "n", N)
     budget_axis(sequential, table, "m_inf", STEPS)
-    _lines(parallel, table, "n", "m_inf", M_INF)
-    budget_axis(parallel, table, "n", CANDIDATES)
-    for axes in (sequential, parallel):
+    for axes, shown, of in ((parallel, first, 0), *((last, each, 1) for each in others[:1])):
+        alone = first.loc[(first["n"] == 1) & ~first["m_inf"].isin(shown.loc[shown["n"] == 1, "m_inf"])]
+        _lines(axes, pd.concat([alone, shown]), "n", "m_inf", M_INF)
+        budget_axis(axes, table, "n", CANDIDATES + (f", {made_by(verifiers[of])}" if others else ""))
+    for axes in (sequential, parallel, *([last] if others else [])):
         success_axis(axes)
         axes.set_ylabel("success [%]")
-    _grid(grid, table)
+    if not others:
+        _grid(last, table)
     episodes = _range(table["episodes"].to_numpy())
     note = f"{episodes} episodes a cell; bars: 95 % Wilson interval, episode noise only"
     figure.suptitle(f"{title}\n{note}" if title else note, fontsize="small")

@@ -9,15 +9,18 @@ from workbench.stats.intervals import wilson
 from workbench.stats.tables import PROTOCOL
 
 
-def success_table(evals: pd.DataFrame) -> pd.DataFrame:
-    """Each (m_inf, n) cell: success rate with its Wilson 95 % interval, episodes, mean return, length and act_ms.
+def success_table(evals: pd.DataFrame, by: Sequence[str] = ("m_inf", "n")) -> pd.DataFrame:
+    """Each cell: success rate with its Wilson 95 % interval, episodes, mean return, length and act_ms.
 
-    `evals` has one row an episode; those of all seeds are taken together. Raises `ScoresError` where they differ in
-    step, or in `PROTOCOL`.
+    `evals` has one row an episode; those of all seeds are taken together. A cell is what `by` has in common, which may
+    name `verifier` too. Raises `ScoresError` where episodes differ in step, or otherwise in `PROTOCOL`.
     """
-    _refuse_mixed(evals, ("m_inf", "n"))
-    cells = [cell for _, cell in evals.groupby(["m_inf", "n"])]
-    return pd.DataFrame([{name: int(cell[name].iloc[0]) for name in ("m_inf", "n")} | _summary(cell) for cell in cells])
+    _refuse_mixed(evals, by)
+    cells = [cell for _, cell in evals.groupby(list(by), sort=False)]
+    table = pd.DataFrame(
+        [dict(zip(by, cell[list(by)].to_numpy(object)[0], strict=True)) | _summary(cell) for cell in cells]
+    )
+    return table.sort_values(["m_inf", "n"], kind="stable", ignore_index=True)
 
 
 def _refuse_mixed(table: pd.DataFrame, by: Sequence[str]) -> None:
