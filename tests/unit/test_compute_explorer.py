@@ -31,7 +31,8 @@ class FakeRun:
 
     def __init__(self) -> None:
         rows = [(1, 1, 0.2, 0.05, 0.5), (1, 4, 0.6, 0.3, 0.8), (2, 1, 0.4, 0.2, 0.7), (2, 4, 0.8, 0.5, 0.95)]
-        self.table = pd.DataFrame(rows, columns=["m_inf", "n", "success", "low", "high"]).assign(episodes=10)
+        table = pd.DataFrame(rows, columns=["m_inf", "n", "success", "low", "high"]).assign(episodes=10)
+        self.evaluated = table.assign(verifier="mean")
         self.asked: list[tuple[Cell, int]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -48,7 +49,8 @@ class FakeRun:
     def judge(self, x: np.ndarray, cell: Cell, seed: int) -> Judged:
         rng = np.random.default_rng(seed)
         candidates, q = rng.uniform(-1, 1, (4, ACT)), rng.normal(size=4)
-        return Judged(candidates, q, cell.n, int(q[: cell.n].argmax()))
+        best = int(q[: cell.n].argmax())
+        return Judged(candidates, q, cell.n, candidates[best], float(q[best]))
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool]) -> Played:
         self.asked.append((cell, episode))

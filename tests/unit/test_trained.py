@@ -73,7 +73,10 @@ def test_a_run_tells_of_its_newest_checkpoint(run):
     one, many = (run.judge(x, Cell(2, n), seed=0) for n in (1, 16))
     assert one.candidates.shape == (32, ACT)
     np.testing.assert_array_equal(one.q, many.q)
-    assert (one.chosen, many.chosen) == (0, int(many.q[:16].argmax()))
+    np.testing.assert_array_equal(one.action, one.candidates[0])
+    np.testing.assert_array_equal(many.action, many.candidates[many.q[:16].argmax()])
+    halves = run.judge(x, Cell(2, 2, "elite:1"), seed=0)
+    np.testing.assert_allclose(halves.action, halves.candidates[:2].mean(axis=0), atol=1e-6)
     assert run.video() is None
 
 

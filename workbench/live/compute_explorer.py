@@ -1,4 +1,4 @@
-"""Test-time compute in the hand: choose M_inf and N for a trained run, see what they buy and cost, watch episodes.
+"""Test-time compute in the hand: choose M_inf, N and what is made of them, see what it buys and costs, watch episodes.
 
 Two threads work for the panel. One judges candidates and draws; the other plays episodes, and when the one that was
 asked for is shown, already plays the next.
@@ -27,6 +27,17 @@ from workbench.stats import success_rate
 DPI = 110
 STYLE = {"description_width": "11em"}
 LABELS = {"m_inf": "Euler steps M_inf", "n": "candidates N", "step": "step of the episode"}
+RULES = {
+    "the best one": "mean",
+    "mean of the better half": "elite:0.5",
+    "mean of the best quarter": "elite:0.25",
+    "the candidate nearest to the better half's mean": "nearest:0.5",
+    "the densest place of the better half": "mode:0.5",
+    "mean weighted by Q": "weighted:1",
+    "drawn, weighted by Q": "soft:1",
+    "the best one by the least of the critics": "min",
+}
+"""What is made of the candidates, in words, and as the text of a `Rule`."""
 PICTURES = {
     "img": "success against cost of a decision, candidate actions with their Q at the step, Q along the episode",
     "video": "video of the episode",
@@ -62,6 +73,10 @@ class ComputeExplorer(widgets.VBox):
         self.step = widgets.IntSlider(
             value=0, min=0, max=0, description=LABELS["step"], style=STYLE, layout={"width": "34em"}
         )
+        offered = RULES | {text: text for text in self.run.evaluated["verifier"] if text not in RULES.values()}
+        self.rule = widgets.Dropdown(
+            options=offered, value="mean", description="action made of them", style=STYLE, layout={"width": "34em"}
+        )
         for name in LABELS:
             getattr(self, name).add_class(f"workbench-dial-{name}")
         self.episode = widgets.BoundedIntText(
@@ -75,7 +90,7 @@ class ComputeExplorer(widgets.VBox):
         self.beside = widgets.Box(layout={"flex": "0 1 340px"})
         where = widgets.HBox([self.episode, self.next], layout={"flex_flow": "row wrap"})
         title = widgets.HTML(f"<b>{html.escape(self.run.name)}</b>")
-        asked = [title, self.m_inf, self.n, where, self.step, self.status, self.numbers]
+        asked = [title, self.m_inf, self.n, self.rule, where, self.step, self.status, self.numbers]
         chosen = widgets.VBox(asked, layout={"flex": "1 1 34em"})
         above = widgets.HBox([chosen, self.beside], layout={"flex_flow": "row wrap"})
         super().__init__([above, self.picture, slider_names(LABELS, PICTURES)])
@@ -83,7 +98,7 @@ class ComputeExplorer(widgets.VBox):
         self._film(self.run.video())
         self._judge = Latest(self._show, "judge", self._failed)
         self._player = Latest(self._play, "player", self._failed)
-        for slider in (self.m_inf, self.n, self.episode):
+        for slider in (self.m_inf, self.n, self.rule, self.episode):
             slider.observe(self._chosen, "value")
         self.step.observe(lambda _: self._judge.ask(self.cell), "value")
         self._plays = play
@@ -92,16 +107,17 @@ class ComputeExplorer(widgets.VBox):
     @property
     def cell(self) -> Cell:
         """The budget that the sliders show."""
-        return Cell(int(self.m_inf.value), int(self.n.value))
+        return Cell(int(self.m_inf.value), int(self.n.value), str(self.rule.value))
 
-    def set(self, **values: int) -> None:
-        """Move `m_inf`, `n`, `episode` or `step`; raises `WorkbenchError` for a value that is not offered."""
-        controls = {"m_inf": self.m_inf, "n": self.n, "episode": self.episode, "step": self.step}
+    def set(self, **values: int | str) -> None:
+        """Move `m_inf`, `n`, `rule`, `episode` or `step`; raises `WorkbenchError` for a value that is not offered."""
+        controls = {"m_inf": self.m_inf, "n": self.n, "rule": self.rule, "episode": self.episode, "step": self.step}
         for name, value in values.items():
             control = controls.get(name)
             if control is None:
                 raise UnknownNameError("slider", name, controls)
             offered = getattr(control, "options", None)
+            offered = list(offered.values()) if isinstance(offered, dict) else offered
             if value not in offered if offered else not control.min <= value <= control.max:
                 what = f"one of {', '.join(map(str, offered))}" if offered else f"{control.min} to {control.max}"
                 raise WorkbenchError(f"{name} must be {what}, not {value}.")
@@ -172,15 +188,19 @@ class ComputeExplorer(widgets.VBox):
             same = played.rollout.cell == cell
             judged = played.judged(step) if same else self.run.judge(played.observations[step], cell, seed=step)
         selected = (cell.m_inf, cell.n)
-        scene = Scene(self._budgets(), selected, judged, played.rollout if played else None, step)
+        scene = Scene(self._budgets(cell.verifier), selected, judged, played.rollout if played else None, step)
         self.picture.value = as_png(draw(scene), DPI)
         if wanted():
             self.numbers.value = self._table(cell, played)
 
-    def _budgets(self) -> pd.DataFrame:
-        """Evaluated budgets with the counted work of each; empty for agents whose work is not counted."""
-        rows = []
-        for row in self.run.table.to_dict("records"):
+    def _budgets(self, verifier: str) -> pd.DataFrame:
+        """Budgets evaluated with this verifier, and those of one candidate, with the counted work of each.
+
+        Empty for agents whose work is not counted.
+        """
+        rows, table = [], self.run.evaluated
+        shown = table.loc[(table["verifier"] == verifier) | ((table["n"] == 1) & (table["verifier"] == "mean"))]
+        for row in shown.to_dict("records"):
             cost = self.run.cost(Cell(int(row["m_inf"]), int(row["n"])))
             if cost is not None:
                 rows.append(row | {"mflop": 1e3 * cost.gflop})
@@ -212,8 +232,9 @@ class ComputeExplorer(widgets.VBox):
         return f"{self._ms[cell]:.2f} ms a decision, here"
 
     def _success(self, cell: Cell) -> str:
-        table = self.run.table
-        found = table[(table["m_inf"] == cell.m_inf) & (table["n"] == cell.n)] if len(table) else table
+        table, verifier = self.run.evaluated, "mean" if cell.n == 1 else cell.verifier
+        keys = zip(table["m_inf"], table["n"], table["verifier"], strict=True)
+        found = table.loc[[key == (cell.m_inf, cell.n, verifier) for key in keys]]
         if not len(found):
             return "not evaluated with this budget; `workbench evaluate` does"
         row = found.iloc[0]

@@ -83,15 +83,14 @@ def _episodes(table: pd.DataFrame) -> str:
 
 
 def _candidates(figure: Figure, axes: Axes, judged: Judged, step: int) -> None:
-    """Every candidate a line over the dimensions of an action, coloured by its value; the chosen one stands out."""
-    best, places = judged.q[judged.chosen], np.arange(judged.candidates.shape[1])
-    less = judged.q[: judged.n] - best
+    """Every candidate a line over the dimensions of an action, coloured by its value; what is played stands out."""
+    places = np.arange(judged.candidates.shape[1])
+    less = judged.q[: judged.n] - judged.value
     norm = Normalize(min(float(less.min()), -1e-3), max(0.0, float(less.max())))
     for action, value in zip(judged.candidates[: judged.n], less, strict=True):
         axes.plot(places, action, color=MAP(norm(value)), linewidth=0.8, marker=".", markersize=3)
-    chosen = judged.candidates[judged.chosen]
-    label = f"chosen, Q = {best:.3g}"
-    axes.plot(places, chosen, color=SERIES[1][0], linewidth=1.8, marker="s", markersize=3.5, label=label)
+    label = f"played, Q = {judged.value:.3g}"
+    axes.plot(places, judged.action, color=SERIES[1][0], linewidth=1.8, marker="s", markersize=3.5, label=label)
     axes.legend(fontsize=6, frameon=False, loc="upper right")
     axes.set_ylim(-1.08, 1.08)
     axes.set_xticks(places, [str(place + 1) for place in places])
@@ -99,7 +98,7 @@ def _candidates(figure: Figure, axes: Axes, judged: Judged, step: int) -> None:
     axes.set_ylabel("value", fontsize=7)
     bar = figure.colorbar(_scale(norm), ax=axes, pad=0.02, aspect=18)
     bar.ax.tick_params(labelsize=6)
-    bar.set_label("Q, less that of the chosen", fontsize=7)
+    bar.set_label("Q, less that of the action", fontsize=7)
     _finish(axes, f"{judged.n} candidate{'s' * (judged.n > 1)}{', drawn anew,' if judged.anew else ''} at step {step}")
 
 
@@ -110,11 +109,11 @@ def _scale(norm: Normalize) -> Any:
 
 
 def _values(axes: Axes, rollout: Rollout, step: int) -> None:
-    """Q of the chosen action and the range of all candidates, step by step; the step shown has a line."""
+    """Q of the action played and the range of all candidates, step by step; the step shown has a line."""
     steps = np.arange(rollout.length)
     low, high = rollout.q_candidates.min(axis=1), rollout.q_candidates.max(axis=1)
     axes.fill_between(steps, low, high, color=GREY, alpha=0.25, linewidth=0, label="all candidates")
-    axes.plot(steps, rollout.q, color=SERIES[1][0], linewidth=1.1, label="chosen")
+    axes.plot(steps, rollout.q, color=SERIES[1][0], linewidth=1.1, label="played")
     if rollout.succeeded:
         axes.axvline(
             float(np.argmax(rollout.success)), color=SERIES[2][0], linewidth=1, linestyle="-.", label="success"
@@ -124,7 +123,7 @@ def _values(axes: Axes, rollout: Rollout, step: int) -> None:
     axes.set_xlabel("step of the episode", fontsize=7)
     axes.set_ylabel("Q (return)", fontsize=7)
     cell = rollout.cell
-    _finish(axes, f"played with M_inf = {cell.m_inf}, N = {cell.n}: {'success' if rollout.succeeded else 'no success'}")
+    _finish(axes, f"played with {cell}: {'success' if rollout.succeeded else 'no success'}")
 
 
 def _finish(axes: Axes, title: str) -> None:

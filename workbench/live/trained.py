@@ -43,16 +43,17 @@ STEPS, CANDIDATES = (1, 2, 4, 8, 16), (1, 4, 16, 32)
 
 @dataclass(frozen=True)
 class Judged:
-    """Candidate actions at one observation, each with its value; `chosen` is the number of the one that is played.
+    """Candidate actions at one observation, each with its value, and the action that is made of the first `n`.
 
-    The first `n` were there to choose from. `anew` says that they were drawn to be looked at: an episode that went
-    through this observation had others.
+    `value` is that of the action. `anew` says that they were drawn to be looked at: an episode that went through this
+    observation had others.
     """
 
     candidates: Float[np.ndarray, "cand act"]
     q: Float[np.ndarray, " cand"]
     n: int
-    chosen: int
+    action: Float[np.ndarray, " act"]
+    value: float
     anew: bool = True
 
 
@@ -68,8 +69,8 @@ class Played:
     def judged(self, step: int) -> Judged:
         """What the episode's action at a step was chosen from."""
         rollout = self.rollout
-        chosen = int(rollout.chosen[step])
-        return Judged(rollout.candidates[step], rollout.q_candidates[step], rollout.cell.n, chosen, anew=False)
+        action, value = rollout.actions[step], float(rollout.q[step])
+        return Judged(rollout.candidates[step], rollout.q_candidates[step], rollout.cell.n, action, value, anew=False)
 
 
 @runtime_checkable
@@ -79,7 +80,7 @@ class Explorable(Protocol):
     name: str
     m_inf: tuple[int, ...]
     n: tuple[int, ...]
-    table: pd.DataFrame
+    evaluated: pd.DataFrame
 
     def cost(self, cell: Cell) -> DecisionCost | None: ...
     def milliseconds(self, cell: Cell) -> float: ...
@@ -91,8 +92,9 @@ class Explorable(Protocol):
 class TrainedRun:
     """The first seed of a run at its newest checkpoint, deciding in the run's precision.
 
-    `run` is a folder, a hash, its beginning or `policy:NAME`, as in `find_run`. `table` has one row an evaluated
-    budget, as `success_table`; `m_inf` and `n` are the budgets to choose from, those of the table among them.
+    `run` is a folder, a hash, its beginning or `policy:NAME`, as in `find_run`. `evaluated` has one row an evaluated
+    budget, as `success_table` by verifier, and `table` those of the verifier "mean"; `m_inf` and `n` are the budgets to
+    choose from, those evaluated among them.
     `episode_limit` cuts episodes short. Raises `WorkbenchError` when there is no such run or it has no checkpoint.
     """
 
@@ -106,9 +108,10 @@ class TrainedRun:
         self.state: TrainState = jax.tree.map(lambda leaf: leaf[:1] if eqx.is_array(leaf) else leaf, state)
         self.info, _ = parse_task(self.spec.task)
         self.name = f"{self.spec.agent.upper()} ({self.spec.preset}) on {self.spec.task}"
-        self.table = _table(self.folder, int(state.step[0]))
-        self.m_inf = tuple(sorted({*STEPS, *self.table["m_inf"].tolist()}))
-        self.n = tuple(sorted({*CANDIDATES, *self.table["n"].tolist()}))
+        self.evaluated = _evaluated(self.folder, int(state.step[0]))
+        self.table = self.evaluated.loc[self.evaluated["verifier"] == "mean"].drop(columns="verifier")
+        self.m_inf = tuple(sorted({*STEPS, *self.evaluated["m_inf"].tolist()}))
+        self.n = tuple(sorted({*CANDIDATES, *self.evaluated["n"].tolist()}))
 
     def cost(self, cell: Cell) -> DecisionCost | None:
         """Counted work of one decision; None for agents whose work is not counted."""
@@ -150,8 +153,8 @@ class TrainedRun:
         budget = cell.budget(n_max=most)
         with self.spec.matmul_precision():
             decision = self._controller(x, budget, jax.random.key(seed))
-        candidates, q = jax.device_get((decision.candidates, decision.q_candidates))
-        return Judged(candidates, q, cell.n, int(decision.chosen))
+        found = jax.device_get(decision)
+        return Judged(found.candidates, found.q_candidates, cell.n, found.a, float(found.q))
 
     def play(self, cell: Cell, episode: int, wanted: Callable[[], bool] = lambda: True) -> Played:
         """Play and film an episode as evaluations number them: it has the start and the noise that they gave it.
@@ -194,14 +197,13 @@ class TrainedRun:
         return str(evals["success_timing"].iloc[0]) if len(evals) else "post"
 
 
-def _table(folder: RunFolder, step: int) -> pd.DataFrame:
-    """Success by budget at the newest checkpoint, of the mean verifier and as it was judged first; may be empty."""
-    evals = folder.evals()
+def _evaluated(folder: RunFolder, step: int) -> pd.DataFrame:
+    """Success by budget at the newest checkpoint, as it was judged first; may be empty."""
+    evals, keys = folder.evals(), ["m_inf", "n", "verifier"]
     if len(evals):
         first = evals["success_timing"].iloc[0]
-        chosen = (evals["step"] == step) & (evals["verifier"] == "mean") & (evals["success_timing"] == first)
-        evals = evals.loc[chosen]
-    return success_table(evals) if len(evals) else pd.DataFrame(columns=["m_inf", "n"])
+        evals = evals.loc[(evals["step"] == step) & (evals["success_timing"] == first)]
+    return success_table(evals, keys) if len(evals) else pd.DataFrame(columns=keys)
 
 
 def _film(rollout: Rollout) -> tuple[bytes | None, str]:
