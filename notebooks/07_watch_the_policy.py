@@ -240,8 +240,8 @@ columns = {"steps to go": before, "median Q": np.round(value, 1), "promised step
 pd.DataFrame(columns)
 
 # %% [markdown]
-# **How to read it.** Far from the goal the promise is many times too long; at ten steps it is half too long, at five
-# about right. To act well less is enough: best-of-N needs the *order* of candidates, now, and not the time.
+# **How to read it.** Far from the goal the promise is many times too long; ten steps before it, it is nearly right. To
+# act well less is enough: best-of-N needs the *order* of candidates, now, and not the time.
 #
 # ## Try: change a control, then choose *Run All*
 #

@@ -57,7 +57,7 @@ def test_what_was_judged_in_two_ways_is_not_one_rate(evals, column, values):
 def test_a_second_verifier_has_a_panel_of_its_own_and_shares_the_single_candidates(evals):
     both = pd.concat([evals.assign(verifier="mean"), evals.loc[evals["n"] > 1].assign(verifier="elite:0.5")])
     axes = scaling(success_table(both, ("m_inf", "n", "verifier"))).axes
-    assert [each.get_xlabel().split(", ")[-1] for each in axes[1:3]] == ["the best one", "mean of the better half"]
+    assert [each.get_xlabel().split("\n")[-1] for each in axes[1:3]] == ["the best one", "mean of the better half"]
     for panel in axes[1:3]:
         assert [len(np.asarray(bars[0].get_xdata())) for bars in panel.containers] == [2, 2, 2]
 

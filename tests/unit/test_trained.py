@@ -62,9 +62,9 @@ def fixture_run(tmp_path: Path) -> TrainedRun:
 
 
 def test_a_run_tells_of_its_newest_checkpoint(run):
+    assert run.table[["m_inf", "n", "success", "episodes"]].to_numpy().tolist() == [[2, 1, 0.2, 10], [2, 3, 0.6, 10]]
     assert isinstance(run, Explorable)
     assert (run.m_inf, run.n) == ((1, 2, 4, 8, 16), (1, 3, 4, 16, 32))
-    assert run.table[["m_inf", "n", "success", "episodes"]].to_numpy().tolist() == [[2, 1, 0.2, 10], [2, 3, 0.6, 10]]
     cost = run.cost(Cell(2, 3))
     assert cost is not None
     assert (cost.actor_evaluations, cost.critic_evaluations) == (6, 6)

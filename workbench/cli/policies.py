@@ -79,6 +79,7 @@ def _row(policy: "Policy") -> dict[str, Any]:
         "data": spec.data.kind,
         "m_inf": int(best["m_inf"]),
         "n": int(best["n"]),
+        "verifier": str(best["verifier"]),
         "success": float(best["success"]),
         "episodes": int(best["episodes"]),
         "judged": str(best["success_timing"]),

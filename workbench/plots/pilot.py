@@ -187,4 +187,12 @@ def _curves(axes: Axes, setting: Setting, colour: str, label: str) -> None:
         sums = rows.pivot_table(index="step", values=["episodes", "successes"], aggfunc="sum")
         step, (episodes, successes) = sums.index.to_numpy(float), sums.to_numpy(float).T
         shown = label if dashes == "-" else None
-        axes.plot(step / 1000, 100 * successes / episodes, dashes, color=colour, linewidth=1.2, label=shown)
+        axes.plot(
+            step / 1000,
+            100 * successes / episodes,
+            f"o{dashes}",
+            color=colour,
+            markersize=2.5,
+            linewidth=1.2,
+            label=shown,
+        )

@@ -146,7 +146,7 @@ def scaling(table: pd.DataFrame, title: str = "") -> Figure:
     for axes, shown, of in ((parallel, first, 0), *((last, each, 1) for each in others[:1])):
         alone = first.loc[(first["n"] == 1) & ~first["m_inf"].isin(shown.loc[shown["n"] == 1, "m_inf"])]
         _lines(axes, pd.concat([alone, shown]), "n", "m_inf", M_INF)
-        budget_axis(axes, table, "n", CANDIDATES + (f", {made_by(verifiers[of])}" if others else ""))
+        budget_axis(axes, table, "n", CANDIDATES + (f":\n{made_by(verifiers[of])}" if others else ""))
     for axes in (sequential, parallel, *([last] if others else [])):
         success_axis(axes)
         axes.set_ylabel("success [%]")
