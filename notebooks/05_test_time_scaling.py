@@ -128,10 +128,10 @@ halves = pd.concat([table.query("n == 1").assign(verifier=quickstart.ELITE), hal
 show(parallel_scaling(halves))
 
 # %% [markdown]
-# **How to read it.** The fall is gone: with 32 candidates 92 % in four steps, where the best one of the same 32 succeeds
-# in 12 %. The ranking is the same, and so is what it costs. Beware of the next conclusion, though. This is one training.
-# In two others of the same settings (`benchmarks/LEADERBOARD.md`) the better half of 32 reached 75 and 65 %, the best
-# of four 57 and 70 %: that many candidates do no harm holds for all, which of the two is better does not.
+# **How to read it.** The fall is gone: with 32 candidates 92 % in four steps, where the best one of the same 32
+# succeeds in 12 %. The ranking is the same, and so is the cost. Beware of the next conclusion, though: this is one
+# training. In two others of the same settings (`benchmarks/LEADERBOARD.md`) the better half of 32 reached 75 and 65 %,
+# the best of four 57 and 70 %. That many candidates do no harm holds for all; which of the two is better does not.
 #
 # ## What it costs
 #
@@ -193,8 +193,8 @@ display(front[["mflop", "m_inf", "n", "success", "low", "high"]].style.hide().fo
 # in four steps cost eight times as much as four, and the best of them succeeds in 12 %. Whoever has paid for them plays
 # the mean of their better half.
 #
-# Three earlier runs with 150 episodes a budget (`figures/tables/test_time.csv`; trained on the losses of revision 1, with
-# the same weight of the Q loss beside them) agree on the best one: one candidate in eight steps 4 %; two
+# Three earlier runs with 150 episodes a budget (`figures/tables/test_time.csv`; the losses of revision 1, with the same
+# weight of the Q loss beside them) agree on the best one: one candidate in eight steps 4 %; two
 # candidates in one step 44 %, in four 62 %; four candidates in four steps 73 %, in eight 76 %; eight candidates never
 # more than 53 %, 16 never more than 33 %.
 #
