@@ -16,11 +16,10 @@ def success_table(evals: pd.DataFrame, by: Sequence[str] = ("m_inf", "n")) -> pd
     name `verifier` too. Raises `ScoresError` where episodes differ in step, or otherwise in `PROTOCOL`.
     """
     _refuse_mixed(evals, by)
-    cells = [cell for _, cell in evals.groupby(list(by), sort=False)]
-    table = pd.DataFrame(
+    cells = [cell for _, cell in evals.groupby(list(by))]
+    return pd.DataFrame(
         [dict(zip(by, cell[list(by)].to_numpy(object)[0], strict=True)) | _summary(cell) for cell in cells]
     )
-    return table.sort_values(["m_inf", "n"], kind="stable", ignore_index=True)
 
 
 def _refuse_mixed(table: pd.DataFrame, by: Sequence[str]) -> None:
