@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from workbench.agents.sorl import SORL
 from workbench.flow import deal_steps
+from workbench.verifiers import Rule
 
 GIGA = 1e9
 
@@ -44,15 +45,16 @@ def critic_flop(agent: SORL, obs: int, act: int) -> int:
     return mlp_flop(obs + act + steps, 1, width=agent.width, depth=agent.depth)
 
 
-def decision_cost(agent: SORL, obs: int, act: int, *, m_inf: int, n: int) -> DecisionCost:
-    r"""Cost of choosing one action by the best of `n` candidates of `m_inf` Euler steps each.
+def decision_cost(agent: SORL, obs: int, act: int, *, m_inf: int, n: int, verifier: str = "mean") -> DecisionCost:
+    r"""Cost of one action that is made of `n` candidates of `m_inf` Euler steps each, as `verifier` says (a `Rule`).
 
     $$C = N\,(M_{inf}\, F_{actor} + E\, F_{critic}), \qquad E = \text{ensemble}$$
 
     Network evaluations are N M_inf of the actor, one after another in groups of N, and N E of the critics. A single
-    candidate is judged too, because a `Decision` reports its value.
+    candidate is judged too, because a `Decision` reports its value; so is an action that is not the best candidate.
     """
-    actor, critic = n * m_inf, n * agent.ensemble
+    made = n > 1 and Rule.parse(verifier).selection != "best"
+    actor, critic = n * m_inf, (n + made) * agent.ensemble
     flop = actor * actor_flop(agent, obs, act) + critic * critic_flop(agent, obs, act)
     return DecisionCost(m_inf, n, actor, critic, flop / GIGA)
 

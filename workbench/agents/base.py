@@ -126,5 +126,5 @@ def decide(
         return Decision(a=candidates[0], q=q[0], candidates=candidates, q_candidates=q)
     live = jnp.arange(budget.n_max) < budget.n
     a = select(budget.selection, candidates, q, live, budget.dial, key=jax.random.fold_in(key, SELECTING))
-    best = jnp.max(jnp.where(live, q, -jnp.inf))
-    return Decision(a=a, q=jnp.where(budget.selection == 0, best, verify(a)), candidates=candidates, q_candidates=q)
+    value = jax.lax.cond(budget.selection == 0, lambda: jnp.max(jnp.where(live, q, -jnp.inf)), lambda: verify(a))
+    return Decision(a=a, q=value, candidates=candidates, q_candidates=q)

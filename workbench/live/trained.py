@@ -117,7 +117,8 @@ class TrainedRun:
         """Counted work of one decision; None for agents whose work is not counted."""
         if not isinstance(self.agent, SORL):
             return None
-        return decision_cost(self.agent, self.info.obs, self.info.act, m_inf=cell.m_inf, n=cell.n)
+        settings = {"m_inf": cell.m_inf, "n": cell.n, "verifier": cell.verifier}
+        return decision_cost(self.agent, self.info.obs, self.info.act, **settings)
 
     def milliseconds(self, cell: Cell) -> float:
         """Of one warm decision for one observation, measured here and now; compiles."""
