@@ -131,8 +131,8 @@ show(parallel_scaling(halves))
 # **How to read it.** The fall is gone: with 32 candidates 92 % in four steps, where the best one of the same 32
 # succeeds in 12 %. The ranking is the same, and the cost but for one more evaluation of the critics. Beware of the next
 # conclusion, though: this is one training. In two others of the same settings (`benchmarks/LEADERBOARD.md`) the better
-# half of 32 reached 75 and 65 %, the best of four 57 and 70 %: many candidates need not do harm, but which of the two is
-# better is not decided.
+# half of 32 reached 75 and 65 %, the best of four 57 and 70 %: many candidates need not do harm, but which of the two
+# is better is not decided.
 #
 # ## What it costs
 #
