@@ -13,7 +13,7 @@ LAB_ARGS ?=
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
-quickstart: .venv/installed ## Make data, train, evaluate and draw, in about ten minutes on two cores
+quickstart: .venv/installed ## Make data, train, evaluate and draw, in about a quarter of an hour on two cores
 	$(BIN)/workbench quickstart
 
 test: .venv/installed-dev ## Lint, check formatting and types, run the tests (TEST_ARGS goes to pytest)

@@ -8,9 +8,9 @@ from workbench.cli.report import records, show
 
 @dataclass(frozen=True)
 class Quickstart:
-    """Make real data, train SORL, evaluate a grid of inference budgets, draw and film: about ten minutes on two cores.
+    """Make real data, train SORL, evaluate a grid of inference budgets, draw and film.
 
-    What was done before is not done again, and an interrupted quickstart goes on where it stopped.
+    About a quarter of an hour on two cores. What was done before is not done again, and an interrupted quickstart goes on where it stopped.
     """
 
     smoke: bool = False
