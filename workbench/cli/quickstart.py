@@ -10,7 +10,8 @@ from workbench.cli.report import records, show
 class Quickstart:
     """Make real data, train SORL, evaluate a grid of inference budgets, draw and film.
 
-    About a quarter of an hour on two cores. What was done before is not done again, and an interrupted quickstart goes on where it stopped.
+    About a quarter of an hour on two cores. What was done before is not done again, and an interrupted quickstart goes
+    on where it stopped.
     """
 
     smoke: bool = False
