@@ -130,7 +130,9 @@ def board(results: Sequence[dict[str, Any]]) -> str:
         "Cube-single task 2, from regenerated data on disk to trained SORL, with imports and compilation. The test: "
         f"{EPISODES} episodes from starts that nothing else plays, success of at least {SUCCESS:.0%} and the lower end "
         f"of Wilson's 95 % interval of at least {LEAST:.0%}, for every seed tried. Times are medians over seeds, on "
-        f"{', '.join(machines)}; these differ by a factor of two between hosts, so compare entries of one. Written by "
+        f"{', '.join(machines)}; these differ by a factor of two between hosts, so compare entries "
+        "of one, and CPU before wall minutes, for it "
+        "may have been busy. Written by "
         "`python benchmarks/speedrun.py --board` from `results/speedrun/`, which `python benchmarks/speedrun.py ENTRY "
         "--seed S` fills."
     )

@@ -59,10 +59,18 @@ def test_a_run_that_is_not_finished_is_not_on_the_page():
     assert "6 runs" in text
 
 
+def test_five_panels_leave_no_empty_place():
+    more = [run("lr", 0.5, lr=1e-4), run("btt", 0.5, m_btt=8)]
+    figure = pilot(pd.concat([CELLS, *more], ignore_index=True))
+    assert len(figure.axes) == 5
+    assert all(axes.lines for axes in figure.axes)
+
+
 @pytest.mark.parametrize("cells", [CELLS, CELLS.loc[CELLS["hash"] == "c"].reset_index(drop=True)])
 def test_curves_are_of_the_longest_training(cells):
     figure = pilot(cells)
     titles = [axes.get_title() for axes in figure.axes]
+    assert all(axes.lines for axes in figure.axes)
     assert titles == (["$w_{QL}$", "rows of data", "network"] if len(cells) > 30 else [""])
     for axes in figure.axes:
         assert np.asarray(axes.lines[0].get_ydata()).tolist() == [80.0] * 5

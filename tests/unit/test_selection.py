@@ -12,7 +12,7 @@ from workbench.agents.base import decide
 from workbench.agents.sorl import SORL
 from workbench.data.toy import make_toy
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.evaluate.cell import Cell
+from workbench.evaluate.cell import Cell, protocol_grid
 from workbench.selection import SELECTIONS
 from workbench.train import init_seeds, one_seed
 from workbench.types import Budget, Decision
@@ -150,6 +150,8 @@ def test_one_choice_has_one_text():
     ],
 )
 def test_what_is_no_choice_is_one_sentence(text, sentence):
+    with pytest.raises((WorkbenchError, UnknownNameError), match=sentence):
+        protocol_grid("sorl", "cube-single", verifier=text)
     with pytest.raises((WorkbenchError, UnknownNameError), match=sentence) as caught:
         Cell(1, 1, text)
     assert len(str(caught.value).splitlines()) == 1

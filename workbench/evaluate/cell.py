@@ -58,4 +58,4 @@ def protocol_grid(
     """
     own = protocol(agent, environment)
     steps = (m_inf or own.tried or (own.m_inf,)) if own.sequential else (1,)
-    return grid(steps, n or (own.n,), verifier or own.verifier)
+    return grid(steps, n or (own.n,), own.verifier if verifier is None else verifier)

@@ -16,7 +16,7 @@ from workbench.stats.intervals import wilson
 
 VARIED = ("rows", "width", "depth", "m_btt", "w_ql", "lr", "gamma", "tau")
 """Columns in which runs of one length may differ."""
-NAMES = {"rows": "rows of data", "m_btt": "M_BTT", "w_ql": "w_QL", "lr": "learning rate", "tau": "τ", "gamma": "γ"}
+NAMES = {"m_btt": "M_BTT", "w_ql": "w_QL", "lr": "learning rate", "tau": "τ", "gamma": "γ"}
 BUDGETS = ((1, 1), (8, 1), (8, 4), (8, 32))
 """(M_inf, N) of the columns."""
 JUDGED = BUDGETS[1:3]
@@ -149,7 +149,7 @@ PANELS: dict[str, tuple[str, ...]] = {
 def pilot(cells: pd.DataFrame) -> Figure:
     """Success over training at M_inf = 8, N = 1 (solid) and N = 4 (dashed): a panel for each thing that was varied.
 
-    Only runs of the longest training are drawn, those that are not finished as far as they are; black is the centre.
+    Only finished runs of the longest training are drawn; black is the centre.
     """
     figure = Figure(layout="constrained")
     longest = settings(pick.finished(cells.loc[cells["steps"] == cells["steps"].max()]))
@@ -157,7 +157,7 @@ def pilot(cells: pd.DataFrame) -> Figure:
     panels = [(title, list(_of(others, columns))) for title, columns in PANELS.items()]
     panels = [(title, found) for title, found in panels if found] or [("", [])]
     rows = 1 if len(panels) <= 3 else 2
-    grid = figure.subplots(rows, -(-len(panels) // rows), sharex=True, sharey=True, squeeze=False).flat
+    grid = list(figure.subplots(rows, -(-len(panels) // rows), sharex=True, sharey=True, squeeze=False).flat)
     for axes, (title, found) in zip(grid, panels, strict=False):
         _curves(axes, centre, "black", "centre")
         for i, each in enumerate(found):
@@ -166,7 +166,7 @@ def pilot(cells: pd.DataFrame) -> Figure:
         axes.set(xlabel="updates [thousands]", ylabel="success [%]", ylim=(-3, 103))
         axes.label_outer()
         axes.legend(fontsize="small", loc="best")
-    for axes in list(grid)[len(panels) :]:
+    for axes in grid[len(panels) :]:
         axes.remove()
     words = centre.words.replace("**", "")
     figure.suptitle(f"centre: {words}\nsolid: N = 1, dashed: N = 4, at $M_{{inf}}$ = 8; one seed", fontsize="small")
