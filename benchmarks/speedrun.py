@@ -58,11 +58,6 @@ ENTRIES = {
         Cell(4, 32, "elite:0.5"),
         weights={"lr": "cosine(1e-3, 1e-5, 0, 20000)"},
     ),
-    "cosine-128": Entry(
-        "the same, of 128 candidates in twice the steps",
-        Cell(8, 128, "elite:0.5"),
-        weights={"lr": "cosine(1e-3, 1e-5, 0, 20000)"},
-    ),
 }
 
 
