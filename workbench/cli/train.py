@@ -52,7 +52,7 @@ class Train:
     agent: str = "sorl"
     """sorl, bc, iql, rebrac, idql, srpo, cac, fawac, fbrac, ifql, fql, or one that a file of --code registers."""
     preset: str = "paper"
-    """paper or small; sorl also has official."""
+    """paper, medium or small; sorl also has official."""
     steps: int | None = None
     """Updates; by default as many as the agent's protocol says: a million, or three for IDQL."""
     seeds: tuple[int, ...] = (0,)
