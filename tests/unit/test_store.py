@@ -210,3 +210,34 @@ def test_runs_are_found_by_the_start_of_their_hash(tmp_path, spec):
     record = read_run(folder)
     assert record.spec == spec
     assert not record.done
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run [a]",
+        "[ab]",
+        "a*",
+        "?",
+        "{a,b}",
+        "step=77",
+        "success=1",
+        "m_inf=9",
+        "it's; drop",
+        "100 %",
+        "s3:",
+        "a#b",
+        "äö",
+    ],
+)
+def test_no_path_is_a_pattern(tmp_path, spec, name):
+    """The runs beside it, which such a name as a pattern would match, are of no account."""
+    for other in ("a", "b", "ab", "run a"):
+        RunFolder.create(tmp_path / other, spec).add_evals(_evals([5], success=True))
+    folder = RunFolder.create(tmp_path / name, spec)
+    assert list_runs(root=tmp_path / name)["success"].isna().all()
+    folder.add_evals(_evals([5], success=False))
+    (row,) = list_runs("success < 0.5", root=tmp_path / name).to_dict("records")
+    assert (row["hash"], row["eval_step"], row["success"], row["m_inf"]) == (spec.hash, 5, 0.0, 1)
+    assert find_run(spec.hash[:6], tmp_path / name).path == folder.path
+    assert folder.evals()["step"].tolist() == [5]
