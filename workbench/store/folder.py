@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from jaxtyping import PyTree
 
-from workbench.errors import BusyError, WorkbenchError
+from workbench.errors import BusyError, WorkbenchError, sentence
 from workbench.guards import full_disk_explained, in_turn, only_one
 from workbench.paths import atomic_write, read_json, write_json
 from workbench.store.checkpoint import is_whole, load_checkpoint, save_checkpoint
@@ -122,11 +122,16 @@ class RunFolder:
         return rows
 
     def evals(self) -> pd.DataFrame:
-        """Every evaluated episode so far (empty when there is none)."""
+        """Every evaluated episode so far (empty when there is none); raises `WorkbenchError` for a damaged table."""
         if not self.evals_file.exists():
             return pd.DataFrame(columns=EVAL_KEY)
-        with open(self.evals_file, "rb") as file:
-            return complete(pd.read_parquet(file))
+        try:
+            with open(self.evals_file, "rb") as file:
+                return complete(pd.read_parquet(file, page_checksum_verification=True))
+        except (OSError, ValueError) as error:
+            raise WorkbenchError(
+                f"{self.evals_file} is damaged ({sentence(error)}): move it away and evaluate the run again."
+            ) from error
 
     def scores(self, episode_limit: int | None = None, key_seed: int = 0) -> pd.DataFrame:
         """Of the evaluated episodes those that are a score of the task, as `episodes.scores` has it."""
@@ -157,7 +162,7 @@ class RunFolder:
 
     def _write_evals(self, table: pd.DataFrame) -> None:
         with self._disk(), atomic_write(self.evals_file) as file:
-            table.to_parquet(file)
+            table.to_parquet(file, write_page_checksum=True)
 
     def checkpoints(self) -> list[Path]:
         """Checkpoint files, oldest first."""

@@ -1,5 +1,6 @@
 """Reading run folders: one record for statistics and figures, and a table of all runs by DuckDB."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.paths import runs_dir
 from workbench.store.condition import rows_where
+from workbench.store.episodes import scores
 from workbench.store.folder import RunFolder
 from workbench.store.policy import PREFIX, open_policy
 from workbench.store.spec import RunSpec
@@ -71,29 +73,38 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
     Raises `WorkbenchError` for a condition DuckDB refuses.
     """
     root = root or runs_dir()
-    folders = [RunFolder(file.parent) for file in sorted(root.glob("*/spec.json"))]
-    rows = [_row(folder) | _best_cell(folder) for folder in folders]
+    rows = [_row(RunFolder(file.parent)) for file in sorted(root.glob("*/spec.json"))]
     runs = pd.DataFrame(rows, columns=[*ROW, *BEST]).astype(BEST)
     runs = runs.sort_values(["task", "agent", "preset", "hash"], ignore_index=True)
     return rows_where(runs, "runs", where).convert_dtypes()
 
 
-def _best_cell(folder: RunFolder) -> dict[str, Any]:
+def _best_cell(folder: RunFolder, task: str) -> dict[str, Any]:
     """The best cell among those of most episodes, which a film of one episode is not; empty without a score.
 
     Episodes of another verifier, or judged at another time, are another cell's.
     """
-    scores = folder.scores()
-    if not len(scores):
-        return {}
-    cells = scores.groupby(["step", "m_inf", "n", "verifier", "success_timing"], as_index=False)
-    table = cells.agg(success=("success", "mean"), episodes=("success", "size")).rename(columns={"step": "eval_step"})
-    table["post"] = table["success_timing"] == "post"
-    order = {"eval_step": False, "post": False, "episodes": False, "success": False, "n": True, "m_inf": True}
-    table = table.sort_values([*order, "verifier"], ascending=[*order.values(), True]).drop(columns="post")
-    return table.iloc[0].to_dict()
+    found = scores(folder.evals(), task)
+    step = max(found["step"], default=0)
+    last = found.loc[found["step"] == step, [*CELL, "success"]]
+    cells: dict[tuple, list[bool]] = defaultdict(list)
+    for *cell, success in last.itertuples(index=False, name=None):
+        cells[tuple(cell)].append(success)
+    rows = [
+        dict(zip(CELL, cell, strict=True)) | {"success": sum(played) / len(played), "episodes": len(played)}
+        for cell, played in cells.items()
+    ]
+    best = min(rows, key=_place, default={})
+    return best | {"eval_step": step} if best else {}
 
 
+def _place(row: dict[str, Any]) -> tuple:
+    """Order of cells, the best first; of equals the cheapest."""
+    before = row["success_timing"] != "post", -row["episodes"], -row["success"]
+    return *before, row["n"], row["m_inf"], row["verifier"]
+
+
+CELL = ["m_inf", "n", "verifier", "success_timing"]
 ROW = ("hash", "task", "agent", "preset", "seeds", "steps", "step", "done", "data")
 BEST = {"eval_step": "Int64", "m_inf": "Int64", "n": "Int64", "verifier": "string", "success_timing": "string"}
 BEST |= {"success": "Float64", "episodes": "Int64"}
@@ -113,4 +124,5 @@ def _row(folder: RunFolder) -> dict[str, Any]:
         "step": reached,
         "done": folder.done,
         "data": spec.data.kind,
+        **_best_cell(folder, spec.task),
     }
