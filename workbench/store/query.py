@@ -85,7 +85,9 @@ def _best_cell(folder: RunFolder, task: str) -> dict[str, Any]:
     Episodes of another verifier, or judged at another time, are another cell's.
     """
     found = scores(folder.evals(), task)
-    step = max(found["step"], default=0)
+    if not len(found):
+        return {}
+    step = max(found["step"])
     last = found.loc[found["step"] == step, [*CELL, "success"]]
     cells: dict[tuple, list[bool]] = defaultdict(list)
     for *cell, success in last.itertuples(index=False, name=None):
@@ -94,8 +96,7 @@ def _best_cell(folder: RunFolder, task: str) -> dict[str, Any]:
         dict(zip(CELL, cell, strict=True)) | {"success": sum(played) / len(played), "episodes": len(played)}
         for cell, played in cells.items()
     ]
-    best = min(rows, key=_place, default={})
-    return best | {"eval_step": step} if best else {}
+    return min(rows, key=_place) | {"eval_step": step}
 
 
 def _place(row: dict[str, Any]) -> tuple:

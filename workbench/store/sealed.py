@@ -26,7 +26,7 @@ def seal(magic: bytes, header: dict[str, Any], tree: PyTree) -> bytes:
     payload = buffer.getvalue()
     own = {"leaves": _describe(arrays), "prng": _key_implementations(arrays)}
     described = header | own | {"sha256": hashlib.sha256(payload).hexdigest()}
-    encoded = json.dumps(described | {HEADER_SHA256: _digest(described)}).encode()
+    encoded = json.dumps(described | {HEADER_SHA256: header_digest(described)}).encode()
     return magic + len(encoded).to_bytes(8, "big") + encoded + payload
 
 
@@ -38,14 +38,14 @@ def unseal(magic: bytes, content: bytes) -> tuple[dict[str, Any], bytes] | None:
     try:
         header = json.loads(content[start : start + size])
         told = header.pop(HEADER_SHA256, None)
-        as_told = told == _digest(header) if told else header["version"] == 1
+        as_told = told == header_digest(header) if told else header["version"] == 1
         whole = content.startswith(magic) and as_told and hashlib.sha256(payload).hexdigest() == header["sha256"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return (header, payload) if whole else None
 
 
-def _digest(header: dict[str, Any]) -> str:
+def header_digest(header: dict[str, Any]) -> str:
     """SHA-256 of a header without its own."""
     return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
