@@ -62,7 +62,7 @@ if SMOKE:
     os.environ |= {"WORKBENCH_RUNS": str(folder / "runs"), "WORKBENCH_DATA": str(folder / "data"), "MUJOCO_GL": "off"}
     quickstart.quickstart(quickstart.SMOKE, workers=1)
 RUN = "" if SMOKE else "policy:cube-single"  # empty: the run of this task that was evaluated in most episodes
-WANTED = f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null"
+WANTED = f"task = '{quickstart.TASK}' and agent = 'sorl' and done and (success is not null or {SMOKE})"
 RUNS = next((each for each in (runs_dir(), Path("../runs")) if len(list_runs(WANTED, each))), runs_dir())
 LIMIT = 20 if SMOKE else None  # steps after which an episode is cut short
 STARTS = 2 if SMOKE else 50  # starts at which the critic is asked what it promises
@@ -81,7 +81,7 @@ if not RUN:
     RUN = max(found, key=lambda name: len(RunFolder(RUNS / name).evals()))
 home = find_run(RUN, RUNS)
 run, record = TrainedRun(home, episode_limit=LIMIT), read_run(home)
-played = cells([record]).query("step == step.max()")
+played = cells([record], LIMIT).query("step == step.max()")
 table, halves = played.query("verifier == 'mean'"), played.query("verifier == @quickstart.ELITE")
 steps, candidates = (tuple(sorted(set(table[name]))) for name in ("m_inf", "n"))
 print(f"{run.name}, run {home.path.name}, after {int(table['step'].iloc[0]):,} updates")
@@ -162,7 +162,7 @@ gamma, most = float(run.spec.weights["gamma"]), cell.Cell(max(steps), max(candid
 settings = {"seeds": run.spec.seeds[:1], "episodes": STARTS, "record": STARTS, "episode_limit": 1, "progress": False}
 starts = evaluation.evaluate(run.agent, run.state, run.spec.task, [most], **settings).rollouts
 promise = {n: np.mean([each.q_candidates[0, :n].max() for each in starts]) for n in candidates}
-ended = home.evals().query(f"step == step.max() and verifier == 'mean' and m_inf == {most.m_inf}")
+ended = home.scores(LIMIT).query(f"step == step.max() and verifier == 'mean' and m_inf == {most.m_inf}")
 returned = -np.where(ended["success"], 1 - gamma ** -ended["return"], 1) / (1 - gamma)
 returned = pd.Series(returned).groupby(ended["n"].to_numpy()).mean()
 promises = pd.DataFrame({"promised Q": promise, "discounted return": returned}).rename_axis("N")

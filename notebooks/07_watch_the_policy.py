@@ -61,7 +61,7 @@ if SMOKE:
     os.environ |= {"WORKBENCH_RUNS": str(OUT / "runs"), "WORKBENCH_DATA": str(OUT / "data"), "MUJOCO_GL": "off"}
     quickstart.quickstart(quickstart.SMOKE, workers=1)
 RUN = "" if SMOKE else "policy:cube-single"  # empty: the run of this task that was evaluated in most episodes
-WANTED = f"task = '{quickstart.TASK}' and agent = 'sorl' and done and success is not null"
+WANTED = f"task = '{quickstart.TASK}' and agent = 'sorl' and done and (success is not null or {SMOKE})"
 RUNS = next((each for each in (runs_dir(), Path("../runs")) if len(list_runs(WANTED, each))), runs_dir())
 M_INF, N = (1, 2 if SMOKE else 4), (2,) if SMOKE else (1, 4)  # steps, candidates
 STARTS = 2 if SMOKE else 30  # episodes of every budget

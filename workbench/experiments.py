@@ -25,6 +25,7 @@ from workbench.paths import runs_dir
 from workbench.store.checkpoint import load_checkpoint, state_hash
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
+from workbench.store.running import Running
 from workbench.store.spec import RunSpec
 from workbench.train import ChunkReport, init_seeds, spread, train_chunk, validate
 from workbench.types import LossWeights
@@ -127,7 +128,10 @@ def load_agent(folder: RunFolder, checkpoint: Path | None = None) -> tuple[Abstr
         return agent, load_checkpoint(checkpoint, like, spec_hash=folder.owner)[0]
     found = folder.load_latest(like)
     if found is None:
-        raise WorkbenchError(f"run {folder.path.name} has no whole checkpoint: train it first.")
+        advice = (
+            "all of them are damaged, so move it away and train it anew" if folder.checkpoints() else "train it first"
+        )
+        raise WorkbenchError(f"run {folder.path.name} has no whole checkpoint: {advice}.")
     return agent, found[0]
 
 
@@ -137,14 +141,15 @@ def evaluate_run(
     """Evaluate a run's newest `checkpoint` under every cell and add the episodes to its `evals.parquet`.
 
     Every checkpoint plays the same starts with the same noise. The policy's matrix products are in the run's
-    precision; the other settings are those of `evaluate`. Raises what `load_agent` raises.
+    precision; the other settings are those of `evaluate`. Where episodes are recorded, to be filmed, nobody asked to
+    measure: those that the table has already stay as they are. Raises what `load_agent` raises.
     """
     spec = folder.spec
     release_programs()
     agent, state = load_agent(folder, checkpoint)
     with spec.matmul_precision():
         evaluation = evaluate(agent, state, spec.task, cells, seeds=spec.seeds, episodes=episodes, **settings)
-    folder.add_evals(evaluation.table().assign(step=int(state.step[0])))
+    folder.add_evals(evaluation.table().assign(step=int(state.step[0])), replace=not settings.get("record"))
     return evaluation
 
 
@@ -154,18 +159,23 @@ def evaluate_missing(
     *,
     episodes: int,
     success_timing: str = "post",
+    episode_limit: int | None = None,
+    key_seed: int = 0,
     checkpoint: Path | None = None,
     **settings: Any,
 ) -> None:
-    """Evaluate the cells that have fewer than `episodes` episodes a seed, so judged, at the newest `checkpoint`."""
-    counts = folder.episodes(success_timing)
-    newest = checkpoint or next(reversed(folder.checkpoints()), None)
+    """Evaluate the cells that have fewer than `episodes` such episodes a seed at the newest `checkpoint`.
+
+    Such are those that were judged and cut short alike and came from the same starts.
+    """
+    asked: dict[str, Any] = {"success_timing": success_timing, "episode_limit": episode_limit, "key_seed": key_seed}
+    counts = folder.episodes(**asked)
+    newest = checkpoint or folder.newest()
     step = int(newest.stem) if newest else 0
     wanted = episodes * len(folder.spec.seeds)
     missing = [cell for cell in cells if counts.get((step, cell.m_inf, cell.n, cell.verifier), 0) < wanted]
     if missing:
-        settings |= {"success_timing": success_timing, "checkpoint": checkpoint}
-        evaluate_run(folder, missing, episodes=episodes, **settings)
+        evaluate_run(folder, missing, episodes=episodes, checkpoint=newest, **asked, **settings)
 
 
 def train_run(
@@ -180,9 +190,9 @@ def train_run(
 ) -> RunRecord:
     """Train a spec to its last step, resuming from the newest checkpoint; a finished run returns at once.
 
-    `evaluate(folder)` is called every `schedule.eval_every` updates, after a checkpoint. Raises
-    `DivergedError` when a metric stops being finite, `Interrupted` after Ctrl-C once a checkpoint is on disk, and
-    `WorkbenchError` for data that is not the spec's.
+    `evaluate(folder)` is called every `schedule.eval_every` updates, after a checkpoint, and once more where training
+    goes on from there: a kill may have come between the two. Raises `DivergedError` when a metric stops being finite,
+    `Interrupted` after Ctrl-C once a checkpoint is on disk, and `WorkbenchError` for data that is not the spec's.
     """
     spec.check_data(train_data.provenance)
     folder = RunFolder.create(root or runs_dir(), spec)
@@ -217,18 +227,19 @@ class _Loop:
 
     def run(self, state: TrainState, step: int) -> None:
         """Train from `step` to the end and mark the run done."""
-        started = time.perf_counter()
-        if step and self._evaluates_at(step) and not (self.folder.evals()["step"] == step).any():
-            self.evaluate(self.folder)  # a kill came between the checkpoint and its evaluation
+        running = Running.resumed(self.folder, step)
+        if step and self._evaluates_at(step):
+            self.evaluate(self.folder)
         every = [n for n in (self.schedule.log_every, self.schedule.save_every, self.schedule.eval_every) if n]
         while step < self.spec.steps:
             boundary = min(self.spec.steps, *(step - step % n + n for n in every))
             state, reports, step = self._advance(state, step, boundary)
+            running.add(reports)
             if step == boundary:
-                self._report(state, reports, step, time.perf_counter() - started)
-                self._save_and_evaluate(state, step)
+                self._report(state, running, step)
+                self._save_and_evaluate(state, running, step)
             if self.stop.is_set():
-                path = self.folder.save(state, step)
+                path = self.folder.save(state, step, running.to_json())
                 raise Interrupted(f"stopped at update {step}; {path} holds it, and the same command resumes.")
         self.folder.finish({"step": step, "state_sha256": state_hash(state)})
 
@@ -259,23 +270,18 @@ class _Loop:
             "lower the learning rate or the weight of the Q loss and train again."
         )
 
-    def _report(self, state: TrainState, reports: list, step: int, seconds: float) -> None:
-        total = sum(steps for steps, _ in reports)
+    def _report(self, state: TrainState, running: Running, step: int) -> None:
         weights = self.scheduled.with_weights(self.weights, state.step[0]) if self.scheduled else self.weights
         with self.spec.matmul_precision():
             held_out = jax.device_get(validate(self.agent, self.val_data, weights, state))
-        rows = []
-        for i, seed in enumerate(self.spec.seeds):
-            row: dict[str, Any] = {"step": step, "seed": seed, "seconds": round(seconds, 3)}
-            for name in reports[0][1].mean:
-                row[name] = float(sum(steps * report.mean[name][i] for steps, report in reports) / total)
-            rows.append(row | {name: float(value[i]) for name, value in held_out.items()})
-        self.folder.append_metrics(rows)
+        rows = running.rows(step, self.spec.seeds)
+        of_seed = [{name: float(value[i]) for name, value in held_out.items()} for i in range(len(rows))]
+        self.folder.append_metrics([row | more for row, more in zip(rows, of_seed, strict=True)])
 
-    def _save_and_evaluate(self, state: TrainState, step: int) -> None:
+    def _save_and_evaluate(self, state: TrainState, running: Running, step: int) -> None:
         evaluates = self._evaluates_at(step)
         if evaluates or step % self.schedule.save_every == 0 or step == self.spec.steps:
-            self.folder.save(state, step)
+            self.folder.save(state, step, running.to_json())
         if evaluates:
             self.evaluate(self.folder)
 

@@ -93,7 +93,7 @@ def quickstart(
         record = read_run(folder)
     out = out or record.path
     with _step("draw", seconds, say, "learning curve, sequential and parallel scaling"):
-        evals = record.evals.query("step == @size.steps and success_timing == 'post'")
+        evals = folder.scores(size.episode_limit).query("step == @size.steps and success_timing == 'post'")
         asked = [(cell.m_inf, cell.n, cell.verifier) for cell in cells]
         evals = evals.loc[[each in asked for each in evals[KEYS].itertuples(index=False, name=None)]]
         summary = Summary(record, success_table(evals, KEYS), {}, seconds)

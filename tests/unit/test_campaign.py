@@ -32,7 +32,7 @@ def test_a_run_that_diverges_before_its_first_report_is_told_too(small_data, mon
 
     none = pd.DataFrame(columns=["step", "m_inf", "n", "verifier", "success_timing"])
     monkeypatch.setattr(campaign, "run", run)
-    monkeypatch.setattr(campaign, "cells", lambda _: none)
+    monkeypatch.setattr(campaign, "cells", lambda *_: none)
     tables = campaign.loss_weights(smoke=True)
     lost = tables["loss_weights_diverged"]
     assert lost["step"].tolist() == [0, 0, 0]

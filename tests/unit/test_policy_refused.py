@@ -17,7 +17,7 @@ from workbench.store import policy as policies
 from workbench.store.folder import RunFolder
 from workbench.store.policy import MAGIC, PolicyError, list_policies, open_policy, pack_policy, read_policy
 from workbench.store.query import find_run
-from workbench.store.sealed import unseal
+from workbench.store.sealed import HEADER_SHA256, header_digest, unseal
 
 
 @pytest.fixture(name="run", scope="module")
@@ -46,7 +46,7 @@ def resealed(change: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], bytes
         assert found is not None
         header, weights = found
         change(header)
-        encoded = json.dumps(header).encode()
+        encoded = json.dumps(header | {HEADER_SHA256: header_digest(header)}).encode()
         return MAGIC + len(encoded).to_bytes(8, "big") + encoded + weights
 
     return write

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from workbench.cli.main import main
+from workbench.quickstart import SMOKE
 from workbench.render.backend import OFF, probe_backend
+from workbench.store.folder import RunFolder
 from workbench.store.query import list_runs
 
 FILES = {
@@ -75,9 +77,9 @@ def test_a_video_and_a_contact_sheet(made):
 
 
 def test_the_run_is_listed(made):
-    runs = list_runs("preset = 'small' and done", root=made[0] / "runs")
-    assert len(runs) == 1
-    assert set(runs["episodes"]) == {2}
+    (run,) = list_runs("preset = 'small' and done", root=made[0] / "runs")["hash"]
+    assert set(RunFolder(made[0] / "runs" / run).episodes("post", SMOKE.episode_limit).values()) == {2}
+    assert list_runs("success is not null", root=made[0] / "runs").empty, "episodes that were cut short are no scores"
 
 
 def test_a_second_call_trains_and_evaluates_nothing(made, monkeypatch, capsys):

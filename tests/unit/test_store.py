@@ -1,6 +1,5 @@
 """Specs, checkpoints and run folders: round trips, damage, locks, and the DuckDB list."""
 
-import subprocess
 from multiprocessing import get_context
 
 import equinox as eqx
@@ -13,7 +12,6 @@ from tests.unit.problems import random_data
 from tests.unit.test_spec import TASK, tiny_spec
 from workbench.agents.sorl import SORL
 from workbench.errors import WorkbenchError
-from workbench.store import folder as folders
 from workbench.store.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, state_hash
 from workbench.store.folder import RunFolder
 from workbench.store.query import find_run, list_runs, read_run
@@ -214,21 +212,32 @@ def test_runs_are_found_by_the_start_of_their_hash(tmp_path, spec):
     assert not record.done
 
 
-def test_results_that_are_being_made_do_not_make_the_code_another(tmp_path, monkeypatch):
-    def git(*command: str) -> None:
-        subprocess.run(["git", "-c", "user.name=one", "-c", "user.email=one@here", *command], cwd=tmp_path, check=True)
-
-    code, number = tmp_path / "workbench" / "code.py", tmp_path / "benchmarks" / "results" / "one.json"
-    for file in (code, number):
-        file.parent.mkdir(parents=True)
-        file.write_text("1")
-    monkeypatch.setattr(folders, "__file__", str(code))
-    git("init", "--quiet")
-    git("add", ".")
-    git("commit", "--quiet", "--message", "one")
-    commit = folders.environment()["git"]
-    number.write_text("2")
-    assert commit
-    assert folders.environment()["git"] == commit
-    code.write_text("2")
-    assert folders.environment()["git"] == f"{commit}-dirty"
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run [a]",
+        "[ab]",
+        "a*",
+        "?",
+        "{a,b}",
+        "step=77",
+        "success=1",
+        "m_inf=9",
+        "it's; drop",
+        "100 %",
+        "s3:",
+        "a#b",
+        "äö",
+    ],
+)
+def test_no_path_is_a_pattern(tmp_path, spec, name):
+    """The runs beside it, which such a name as a pattern would match, are of no account."""
+    for other in ("a", "b", "ab", "run a"):
+        RunFolder.create(tmp_path / other, spec).add_evals(_evals([5], success=True))
+    folder = RunFolder.create(tmp_path / name, spec)
+    assert list_runs(root=tmp_path / name)["success"].isna().all()
+    folder.add_evals(_evals([5], success=False))
+    (row,) = list_runs("success < 0.5", root=tmp_path / name).to_dict("records")
+    assert (row["hash"], row["eval_step"], row["success"], row["m_inf"]) == (spec.hash, 5, 0.0, 1)
+    assert find_run(spec.hash[:6], tmp_path / name).path == folder.path
+    assert folder.evals()["step"].tolist() == [5]

@@ -74,7 +74,7 @@ def test_runs_are_scored_at_their_checkpoints(folders: Path) -> None:
     before = replace(job, scored=(12,), evaluation=replace(job.evaluation, success_timing="pre"))
     assert missing_steps(before) == [12]
     assert run_sweep([before]) == []
-    assert before.folder.episodes("pre") == {(12, 1, 1, "mean"): 2}
+    assert before.folder.episodes("pre", 3) == {(12, 1, 1, "mean"): 2}
     assert missing_steps(before) == []
 
     more = replace(job, evaluation=replace(job.evaluation, episodes=3))
@@ -83,7 +83,7 @@ def test_runs_are_scored_at_their_checkpoints(folders: Path) -> None:
     assert "has no checkpoint any more of update 4, 8, which the sweep scores: it was dropped" in str(failed.error)
     assert missing_steps(more) == [4, 8], "what is still there is evaluated"
     assert is_finished(replace(more, scored=(12,)))
-    assert {key[0]: count for key, count in job.folder.episodes("post").items()} == {4: 2, 8: 2, 12: 3}
+    assert {key[0]: count for key, count in job.folder.episodes("post", 3).items()} == {4: 2, 8: 2, 12: 3}
 
 
 def test_a_run_is_trained_with_the_file_that_was_planned(folders: Path) -> None:

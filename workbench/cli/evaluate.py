@@ -14,8 +14,8 @@ from workbench.cli.report import records, show
 class Evaluate:
     """Play a run's newest checkpoint under every combination of Euler steps and candidates.
 
-    Every episode is kept in the run's `evals.parquet`; printed are success with its Wilson 95 % interval, return,
-    length, and milliseconds per decision.
+    Every episode is kept in the run's `evals.parquet`, where a budget is measured anew only by as many episodes as it
+    has; printed are success with its Wilson 95 % interval, return, length, and milliseconds per decision.
     """
 
     run_name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

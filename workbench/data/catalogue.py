@@ -121,3 +121,8 @@ def parse_task(task: str) -> tuple[DatasetInfo, int]:
             "for example cube-single-play-singletask-task2-v0."
         )
     return dataset_info(match["data"]), int(match["number"])
+
+
+def cut_at(task: str, episode_limit: int | None) -> int:
+    """Steps after which episodes of a task are cut short, as records tell it: 0 where its own limit ends them."""
+    return 0 if episode_limit is None or episode_limit == parse_task(task)[0].limit else episode_limit

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.agents.base import AbstractAgent, TrainState
-from workbench.data.catalogue import parse_task
+from workbench.data.catalogue import cut_at, parse_task
 from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.lanes import LaneBook, Plan
@@ -28,7 +28,8 @@ class Evaluation:
     """Episodes of an evaluation, one row each, ordered by seed, cell and episode, and those that were recorded.
 
     Columns: task, seed, m_inf, n, verifier, episode, return (sum of rewards), success (at any step), length (steps),
-    seconds (wall time while other episodes ran beside it), act_ms (of one decision alone), success_timing.
+    seconds (wall time while other episodes ran beside it), act_ms (of one decision alone), success_timing,
+    episode_limit (steps after which episodes were cut short, 0 where the task's own limit ended them), key_seed.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -121,7 +122,9 @@ def evaluate_policy(
     settings = {"workers": workers, "success_timing": success_timing, "episode_limit": episode_limit}
     with EnvPool(task, book.lanes, **settings) as pool, bar:
         play(policy, book, pool, bar.update)
-    return Evaluation(*book.results())
+    rows, rollouts = book.results()
+    meaning = {"episode_limit": cut_at(task, episode_limit), "key_seed": key_seed}
+    return Evaluation([row | meaning for row in rows], rollouts)
 
 
 def play(policy: Policy, book: LaneBook, pool: EnvPool, ended: Callable[[int], object]) -> None:

@@ -1,7 +1,7 @@
 """One line of training: its state, its settings, what was changed when, and states kept in memory to go back to."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import equinox as eqx
@@ -14,7 +14,7 @@ from workbench.data.dataset import Dataset
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.experiments import train_piece
 from workbench.live.history import History
-from workbench.live.interventions import Intervention, apply, before, differences, replay
+from workbench.live.interventions import Intervention, apply, around, before, differences, replay
 from workbench.live.snapshot import Dials, Settings, Value
 from workbench.store.spec import RunSpec, make_spec
 from workbench.train import init_seeds
@@ -91,6 +91,7 @@ class Branch:
         self.kept.offer(self.step, state)
         self._weights = self.start.weights()
         self._began: Settings | None = None
+        self._measured: dict[tuple[int, tuple[str, ...]], Settings] = {}
 
     @classmethod
     def fresh(cls, name: str, spec: RunSpec, data: Dataset) -> "Branch":
@@ -161,11 +162,18 @@ class Branch:
         )
 
     def rewind(self, data: Dataset, step: int, on_piece: Callable[[int], None] = lambda step: None) -> None:
-        """Go back to `step` exactly, with the settings that led to it; what came later is forgotten."""
+        """Go back to `step` exactly, with the settings that led to it; what came later is forgotten.
+
+        So is what was measured up to there under settings that no update was trained with, or none any more.
+        """
         self.state = self.state_at(data, step, on_piece)
         self.step, self.rewinds = step, self.rewinds + 1
         self.interventions = before(self.interventions, step)
-        self.history = self.history.until(step)
+        self._measured = {key: settings for key, settings in self._measured.items() if key[0] <= step}
+        undone = [key for key, settings in self._measured.items() if settings not in self._around(key[0])]
+        for key in undone:
+            del self._measured[key]
+        self.history = self.history.until(step).without(undone)
         self.kept = self.kept.until(step)
         self.kept.offer(step, self.state)
         if self.forked_at is not None and step < self.forked_at:
@@ -213,10 +221,20 @@ class Branch:
         child._began = child.dials.read()[1]
         return child
 
-    def enter(self, step: int, values: dict[str, float], rewinds: int) -> None:
+    def enter(self, step: int, values: dict[str, float], rewinds: int, settings: Settings) -> None:
         """Add metrics of an earlier update to the history, unless the branch was rewound since it had `rewinds`."""
         if rewinds == self.rewinds:
             self.history = self.history.including(step, values)
+            self.measured_under(settings, step, values)
+
+    def measured_under(self, settings: Settings, step: int, names: Iterable[str]) -> None:
+        """Remember what dials measured values of the history had, where they are not those that led to the state."""
+        self._measured.pop(key := (step, tuple(names)), None)
+        if (step, settings) != (self.step, self.settings):
+            self._measured[key] = settings
+
+    def _around(self, step: int) -> tuple[Settings, Settings]:
+        return around(self.start, self.interventions, step)
 
     def values_of(self, preset: str | None = None) -> dict[str, Value]:
         """The values of all controls where the branch began, or those of a preset such as `paper`.

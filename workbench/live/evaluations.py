@@ -16,6 +16,7 @@ from workbench.evaluate.lanes import LaneBook, Plan
 from workbench.evaluate.policy import Policy, make_policy
 from workbench.evaluate.pool import EnvPool
 from workbench.live.branch import Branch
+from workbench.live.snapshot import Settings
 from workbench.live.thread import BUSY, Halted, Loop
 from workbench.processes import usable_cores
 from workbench.stats.estimate import Estimate
@@ -81,14 +82,19 @@ class Moment:
     branch: Branch
     rewinds: int
     state: TrainState
-    cell: Cell
+    settings: Settings
+
+    @property
+    def cell(self) -> Cell:
+        """The budget that its controls show."""
+        values = self.settings.values
+        return Cell(int(values["m_inf"]), int(values["n"]), str(values["verifier"]))
 
     @classmethod
     def of(cls, branch: Branch) -> "Moment":
-        """A branch now, with the budget that its controls show; may be called in any thread."""
-        rewinds, values = branch.rewinds, branch.dials.read()[1].values
-        cell = Cell(int(values["m_inf"]), int(values["n"]), str(values["verifier"]))
-        return cls(branch, rewinds, branch.state, cell)
+        """A branch now; may be called in any thread."""
+        rewinds, settings = branch.rewinds, branch.dials.read()[1]
+        return cls(branch, rewinds, branch.state, settings)
 
 
 class Evaluations:
@@ -173,7 +179,7 @@ class Evaluations:
             with branch.spec.matmul_precision():
                 rows = self._arena.play(policy, plan, self.episode_limit, self._loop.check)
             found = success_rate(sum(row["success"] for row in rows), len(rows))
-            entered = self._enter(lambda: branch.enter(step, _metrics(found), moment.rewinds))
+            entered = self._enter(lambda: branch.enter(step, _metrics(found), moment.rewinds, moment.settings))
             while not wait([entered], timeout=0.1).done:
                 self._loop.check()
             entered.result()

@@ -1,7 +1,7 @@
 """Metrics of one branch by update: columns that grow, written by the trainer's thread and read by any."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from jaxtyping import Float32
@@ -68,6 +68,16 @@ class History:
         for name, value in {"step": step, **values}.items():
             columns.setdefault(name, np.full_like(columns["step"], np.nan))[row] = value
         return self._of(columns)
+
+    def without(self, found: Iterable[tuple[int, Iterable[str]]]) -> "History":
+        """A new History that has no more of these values, by update and names; rows that held nothing else are gone."""
+        columns = self.all()
+        for step, names in found:
+            for name in names:
+                columns[name][columns["step"] == step] = np.nan
+        held = [~np.isnan(column) for name, column in columns.items() if name != "step"]
+        left = np.any(held, axis=0) if held else np.zeros(len(self), bool)
+        return self._of({name: column[left] for name, column in columns.items()})
 
     @classmethod
     def _of(cls, columns: Mapping[str, Float32[np.ndarray, " row"]]) -> "History":

@@ -50,6 +50,11 @@ def before(interventions: Sequence[Intervention], step: int) -> list[Interventio
     return [each for each in interventions if each.step < step]
 
 
+def around(start: Settings, interventions: Sequence[Intervention], step: int) -> tuple[Settings, Settings]:
+    """The settings that led to an update, and those that led on from it."""
+    return apply(start, before(interventions, step)), apply(start, before(interventions, step + 1))
+
+
 def stretches(
     start: Settings, interventions: Sequence[Intervention], first: int, until: int
 ) -> Iterator[tuple[Settings, int]]:

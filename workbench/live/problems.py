@@ -85,6 +85,7 @@ class Probes:
         self.problem = problem
         self.picture: Picture | None = None
         self.values: dict[str, float] = {}
+        self.under: Settings | None = None
         self._last: dict[str, tuple[float, float, tuple[Value, ...]]] = {}
         self._seen: Any = None
 
@@ -97,10 +98,12 @@ class Probes:
     def take(self, branch: Branch, *, shown: bool, others: int = 0) -> dict[str, float]:
         """Metrics of a branch as it is; the picture is kept where the branch is the one `shown`.
 
+        Its dials as they were read for it are in `under`.
         The next one is due when this one and those of `others` cost no more than `PROBE_SHARE` of the time between.
         """
         start = time.perf_counter()
         version, settings = branch.dials.read()
+        self.under = settings
         with branch.spec.matmul_precision():
             held_out = jax.device_get(validate(branch.agent, self.problem.held_out, settings.weights(), branch.state))
             picture = draw(branch.agent, branch.state, self.problem, settings)

@@ -114,7 +114,9 @@ class Rounds:
         branch.chunk = tuned(steps, now - start, branch.chunk)
         self._speed.append((now, steps))
         if self.measured.due(branch):
-            values |= self.measured.take(branch, shown=branch.name == self.selected, others=others)
+            probed = self.measured.take(branch, shown=branch.name == self.selected, others=others)
+            branch.measured_under(self.measured.under or branch.settings, branch.step, probed)
+            values |= probed
         branch.history.append(branch.step, values)
 
     def _left(self, branch: Branch) -> int:

@@ -24,7 +24,8 @@ from workbench.live.interventions import (
 )
 from workbench.paths import read_json, write_json
 from workbench.store.checkpoint import state_hash
-from workbench.store.folder import RunFolder, environment
+from workbench.store.environment import environment
+from workbench.store.folder import RunFolder
 from workbench.store.spec import RunSpec
 from workbench.train import init_seeds
 
@@ -152,7 +153,8 @@ def write_run(root: Path, branch: Branch) -> RunFolder:
     """Write a branch as a finished run, with `interventions.jsonl`, so that it can be evaluated, filmed and compared.
 
     The folder is named like any run where nothing was changed by hand; else the hash counts the interventions too.
-    Metrics are those of the branch's history; with several seeds each row is their mean, under the seed -1.
+    Metrics are those of the branch's history; with several seeds each row is their mean, under the seed -1. A run that
+    `train_run` brought to the same state keeps its own.
     """
     record, spec = Record.of(branch), branch.at_length()
     name = spec.hash
@@ -161,6 +163,9 @@ def write_run(root: Path, branch: Branch) -> RunFolder:
         name = hashlib.sha256(text.encode()).hexdigest()[:12]
     folder = RunFolder(root / name)
     (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)
+    trained = folder.done and not (folder.path / "interventions.jsonl").exists()
+    if trained and read_json(folder.done_file)["state_sha256"] == record.state_sha256:
+        return folder
     with folder.lock():
         write_json(folder.path / "spec.json", spec.to_json())
         write_json(folder.path / "env.json", environment())

@@ -108,7 +108,7 @@ class TrainedRun:
         self.state: TrainState = jax.tree.map(lambda leaf: leaf[:1] if eqx.is_array(leaf) else leaf, state)
         self.info, _ = parse_task(self.spec.task)
         self.name = f"{self.spec.agent.upper()} ({self.spec.preset}) on {self.spec.task}"
-        self.evaluated = _evaluated(self.folder, int(state.step[0]))
+        self.evaluated = _evaluated(self.folder, int(state.step[0]), episode_limit)
         self.table = self.evaluated.loc[self.evaluated["verifier"] == "mean"].drop(columns="verifier")
         self.m_inf = tuple(sorted({*STEPS, *self.evaluated["m_inf"].tolist()}))
         self.n = tuple(sorted({*CANDIDATES, *self.evaluated["n"].tolist()}))
@@ -198,9 +198,13 @@ class TrainedRun:
         return str(evals["success_timing"].iloc[0]) if len(evals) else "post"
 
 
-def _evaluated(folder: RunFolder, step: int) -> pd.DataFrame:
-    """Success by budget at the newest checkpoint, as it was judged first; may be empty."""
-    evals, keys = folder.evals(), ["m_inf", "n", "verifier"]
+def _evaluated(folder: RunFolder, step: int, episode_limit: int | None) -> pd.DataFrame:
+    """Success by budget at the newest checkpoint, as it was judged first; may be empty.
+
+    Episodes that were cut short at `episode_limit` count where there are no others.
+    """
+    keys, whole = ["m_inf", "n", "verifier"], folder.scores()
+    evals = whole if len(whole) else folder.scores(episode_limit)
     if len(evals):
         first = evals["success_timing"].iloc[0]
         evals = evals.loc[(evals["step"] == step) & (evals["success_timing"] == first)]

@@ -14,7 +14,9 @@ from workbench.paths import atomic_write
 from workbench.store.sealed import fill, seal, unseal, without_keys
 
 MAGIC = b"SORL-WORKBENCH-CHECKPOINT\n"
-VERSION = 1
+VERSION = 2
+VERSIONS = (1, VERSION)
+"""Formats that are read; headers of the first had no checksum."""
 
 
 class CheckpointError(WorkbenchError):
@@ -33,9 +35,12 @@ def state_hash(tree: PyTree) -> str:
     return digest.hexdigest()
 
 
-def save_checkpoint(path: Path, state: PyTree, *, spec_hash: str, step: int) -> None:
-    """Write a state; the file appears whole or not at all."""
-    content = seal(MAGIC, {"version": VERSION, "spec_hash": spec_hash, "step": step}, state)
+def save_checkpoint(
+    path: Path, state: PyTree, *, spec_hash: str, step: int, running: dict[str, Any] | None = None
+) -> None:
+    """Write a state, and the report under way (`running`); the file appears whole or not at all."""
+    header = {"version": VERSION, "spec_hash": spec_hash, "step": step, "running": running or {}}
+    content = seal(MAGIC, header, state)
     with atomic_write(path) as file:
         file.write(content)
 
@@ -55,9 +60,15 @@ def load_checkpoint(path: Path, like: PyTree, *, spec_hash: str | None = None) -
     return state, header["step"]
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a file is a checkpoint as it was written."""
-    return path.exists() and unseal(MAGIC, path.read_bytes()) is not None
+def read_running(path: Path) -> dict[str, Any]:
+    """The report under way when a checkpoint was saved, empty in older files; raises as `load_checkpoint` does."""
+    return _read(path)[0].get("running", {})
+
+
+def is_whole(path: Path, step: int) -> bool:
+    """Whether a file is the checkpoint of an update as it was written."""
+    found = unseal(MAGIC, path.read_bytes()) if path.exists() else None
+    return found is not None and found[0].get("step") == step
 
 
 def _read(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -68,9 +79,10 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
     found = unseal(MAGIC, content)
     if found is None:
         raise DamagedCheckpointError(
-            f"{path} is damaged ({len(content):,} bytes): delete it; the one before it will be used."
+            f"{path} is damaged ({len(content):,} bytes), so it cannot be used: name another checkpoint, or move the "
+            "run away and train it anew."
         )
     header, payload = found
-    if header["version"] != VERSION:
-        raise CheckpointError(f"{path} has format version {header['version']}, this program reads {VERSION}.")
+    if header["version"] not in VERSIONS:
+        raise CheckpointError(f"{path} has format version {header['version']}, this program reads 1 and {VERSION}.")
     return header, payload

@@ -5,30 +5,27 @@ all `DONE`.
 """
 
 import json
+import logging
 import os
-import platform
-import subprocess
 from contextlib import AbstractContextManager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jax
 import pandas as pd
 from jaxtyping import PyTree
 
-from workbench import __version__
-from workbench.errors import BusyError, WorkbenchError
+from workbench.errors import BusyError, WorkbenchError, sentence
 from workbench.guards import full_disk_explained, in_turn, only_one
 from workbench.paths import atomic_write, read_json, write_json
-from workbench.processes import usable_cores
-from workbench.store.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
+from workbench.store.checkpoint import is_whole, load_checkpoint, save_checkpoint
+from workbench.store.environment import environment
+from workbench.store.episodes import EVAL_KEY, complete, joined, scores
 from workbench.store.spec import RunSpec
 
 KEPT = 2
 """Checkpoints kept while training; the newest may be damaged, the one before it then serves."""
 
-EVAL_KEY = ["step", "seed", "m_inf", "n", "verifier", "success_timing", "episode"]
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -106,47 +103,74 @@ class RunFolder:
             rows = [row for row in self.metrics_rows() if row["step"] <= step]
             with self._disk(), atomic_write(self.metrics_file) as file:
                 file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-        evals = self.evals()
-        if len(evals):
-            self._write_evals(evals.query("step <= @step"))
+        with self._disk(), in_turn(self.path / ".evals.lock"):
+            evals = self.evals()
+            if len(evals):
+                self._write_evals(evals.loc[evals["step"] <= step])
 
     def metrics_rows(self) -> list[dict[str, Any]]:
-        """Rows of `metrics.jsonl`; a last line cut short by a kill is left out."""
-        rows = []
-        for line in self.metrics_file.read_text().splitlines() if self.metrics_file.exists() else ():
+        """Rows of `metrics.jsonl`; a last line cut short by a kill is left out, and damaged ones with a word."""
+        rows, damaged = [], []
+        lines = self.metrics_file.read_text(errors="replace").splitlines() if self.metrics_file.exists() else []
+        for number, line in enumerate(lines, 1):
             try:
                 rows.append(json.loads(line))
             except ValueError:
-                break
+                damaged.append(number)
+        if damaged and damaged != [len(lines)]:
+            log.warning(f"{self.metrics_file} is damaged in lines {', '.join(map(str, damaged))}: they are left out.")
         return rows
 
     def evals(self) -> pd.DataFrame:
-        """Every evaluated episode so far (empty when there is none)."""
-        return pd.read_parquet(self.evals_file) if self.evals_file.exists() else pd.DataFrame(columns=EVAL_KEY)
+        """Every evaluated episode so far (empty when there is none); raises `WorkbenchError` for a damaged table."""
+        if not self.evals_file.exists():
+            return pd.DataFrame(columns=EVAL_KEY)
+        try:
+            with open(self.evals_file, "rb") as file:
+                return complete(pd.read_parquet(file, page_checksum_verification=True))
+        except (OSError, ValueError) as error:
+            raise WorkbenchError(
+                f"{self.evals_file} is damaged ({sentence(error)}): move it away and evaluate the run again."
+            ) from error
 
-    def episodes(self, success_timing: str) -> dict[tuple[int, int, int, str], int]:
-        """Evaluated episodes whose success was judged so, by (step, m_inf, n, verifier), of all seeds."""
-        evals = self.evals()
+    def scores(self, episode_limit: int | None = None, key_seed: int = 0) -> pd.DataFrame:
+        """Of the evaluated episodes those that are a score of the task, as `episodes.scores` has it."""
+        return scores(self.evals(), self.spec.task, episode_limit, key_seed)
+
+    def episodes(
+        self, success_timing: str, episode_limit: int | None = None, key_seed: int = 0
+    ) -> dict[tuple[int, int, int, str], int]:
+        """Scores whose success was judged so: episodes of all seeds by (step, m_inf, n, verifier)."""
+        evals = self.scores(episode_limit, key_seed)
         judged = evals[evals["success_timing"] == success_timing]
         return judged.groupby(["step", "m_inf", "n", "verifier"]).size().to_dict() if len(judged) else {}
 
-    def add_evals(self, rows: pd.DataFrame) -> None:
-        """Add evaluated episodes; those of the same step, seed, cell and number replace the former.
+    def add_evals(self, rows: pd.DataFrame, *, replace: bool = True) -> None:
+        """Add evaluated episodes; a cell that was measured anew as a whole replaces the former where `replace` says so.
 
+        All others stay as they were measured (see `episodes.joined`), which is told of a measurement that is left out.
         Processes that add to the same run, such as its training and `workbench evaluate`, wait for each other.
         """
         with self._disk(), in_turn(self.path / ".evals.lock"):
-            old = self.evals()
-            table = pd.concat([old, rows], ignore_index=True) if len(old) else rows
-            self._write_evals(table.drop_duplicates(EVAL_KEY, keep="last").sort_values(EVAL_KEY, ignore_index=True))
+            table, left_out = joined(self.evals(), rows, replace=replace)
+            self._write_evals(table)
+        if left_out and replace:
+            log.warning(
+                f"run {self.path.name} keeps {left_out:,} episodes as they were measured before, because others of the "
+                "same budgets were not played again: play at least as many episodes to measure a budget anew."
+            )
 
     def _write_evals(self, table: pd.DataFrame) -> None:
         with self._disk(), atomic_write(self.evals_file) as file:
-            table.to_parquet(file)
+            table.to_parquet(file, write_page_checksum=True)
 
     def checkpoints(self) -> list[Path]:
         """Checkpoint files, oldest first."""
-        return sorted((self.path / "ckpt").glob("*.ckpt"))
+        return sorted(file for file in (self.path / "ckpt").glob("*.ckpt") if file.stem.isdecimal())
+
+    def checkpoint(self, step: int) -> Path:
+        """The file of the checkpoint of an update."""
+        return self.path / "ckpt" / f"{step:010d}.ckpt"
 
     @property
     def owner(self) -> str:
@@ -158,28 +182,46 @@ class RunFolder:
         steered = steps.exists() and steps.stat().st_size > 0
         return self.path.name if steered else self.spec.hash
 
-    def save(self, state: PyTree, step: int) -> Path:
-        """Write a checkpoint and drop those older than the last `KEPT`."""
-        path = self.path / "ckpt" / f"{step:010d}.ckpt"
+    def save(self, state: PyTree, step: int, running: dict[str, Any] | None = None) -> Path:
+        """Write a checkpoint, with the report under way, and drop those older than the last `KEPT`."""
+        path = self.checkpoint(step)
         with self._disk():
-            save_checkpoint(path, state, spec_hash=self.owner, step=step)
+            save_checkpoint(path, state, spec_hash=self.owner, step=step, running=running)
         for old in self.checkpoints()[:-KEPT]:
             old.unlink()
         return path
 
-    def load_latest(self, like: PyTree, *, set_aside: bool = False) -> tuple[PyTree, int] | None:
-        """The newest checkpoint that is whole, or None.
+    def newest(self, *, set_aside: bool = False) -> Path | None:
+        """The newest checkpoint that is whole, or None; that newer ones are damaged is told.
 
-        Damaged ones are passed over; `set_aside` gives them the suffix `.damaged`, for the process that trains the run.
-        Raises `CheckpointError` for one of another run, agent or format, which stays where it is.
+        `set_aside` gives damaged ones the suffix `.damaged`, for the process that trains the run.
         """
+        damaged = []
         for path in reversed(self.checkpoints()):
-            try:
-                return load_checkpoint(path, like, spec_hash=self.owner)
-            except DamagedCheckpointError:
+            if is_whole(path, int(path.stem)):
+                if damaged:
+                    names = ", ".join(damaged)
+                    log.warning(f"run {self.path}: {path.name} is used, since newer checkpoints are damaged: {names}.")
+                return path
+            if path.exists():
+                damaged.append(path.name)
                 if set_aside:
                     path.rename(path.with_suffix(".damaged"))
+        if set_aside and damaged:
+            names = ", ".join(damaged)
+            log.warning(
+                f"run {self.path}: training begins again at update 0, since all its checkpoints are damaged, and kept "
+                f"with the suffix .damaged: {names}."
+            )
         return None
+
+    def load_latest(self, like: PyTree, *, set_aside: bool = False) -> tuple[PyTree, int] | None:
+        """The state and step of the `newest` checkpoint, or None.
+
+        Raises `CheckpointError` for one of another run, agent or format, which stays where it is.
+        """
+        path = self.newest(set_aside=set_aside)
+        return path and load_checkpoint(path, like, spec_hash=self.owner)
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the metrics table and, last of all, `DONE`."""
@@ -187,30 +229,3 @@ class RunFolder:
             with atomic_write(self.metrics_table) as file:
                 pd.DataFrame(self.metrics_rows()).to_parquet(file)
             write_json(self.done_file, summary)
-
-
-def environment() -> dict[str, Any]:
-    """Versions, device and git state: what a number's table needs beside it."""
-    packages = ("jax", "jaxlib", "equinox", "optax", "numpy", "ogbench", "mujoco")
-    return {
-        "workbench": __version__,
-        "git": _git_state(),
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "cores": usable_cores(),
-        "device": jax.devices()[0].device_kind,
-        "versions": {package: metadata.version(package) for package in packages},
-    }
-
-
-def _git_state() -> str | None:
-    """The commit, and whether code differs from it; results and figures are what is being made, and do not count."""
-
-    def git(*command: str) -> str:
-        done = subprocess.run(["git", *command], capture_output=True, text=True, cwd=Path(__file__).parent)
-        return done.stdout.strip()
-
-    made = (":(top,exclude)benchmarks/results", ":(top,exclude)figures")
-    commit = git("describe", "--always")
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *made)
-    return commit + "-dirty" * bool(changed) if commit else None

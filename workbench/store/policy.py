@@ -139,11 +139,11 @@ def pack_policy(
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise PolicyError(f"a policy cannot be called '{name}': use small letters, digits and single hyphens.")
     spec = _of_one_seed(run, run.spec.seeds[0] if seed is None else seed)
-    evals = run.evals().query(f"step == {step} and seed == {spec.seeds[0]}")
+    evals = run.scores().query(f"step == {step} and seed == {spec.seeds[0]}")
     if not len(evals):
         raise PolicyError(
-            f"run {run.path.name} has no evaluated episode of seed {spec.seeds[0]} at update {step:,}, so nobody would "
-            f"know how good the policy is: `workbench evaluate {run.path.name}` first."
+            f"run {run.path.name} has no evaluated episode of seed {spec.seeds[0]} at update {step:,} that was not cut "
+            f"short, so nobody would know how good the policy is: `workbench evaluate {run.path.name}` first."
         )
     row = run.spec.seeds.index(spec.seeds[0])
     nets = jax.tree.map(lambda leaf: leaf[row : row + 1] if eqx.is_array(leaf) else leaf, state.nets)
@@ -174,10 +174,10 @@ def open_policy(name: str, root: Path, folder: Path | None = None) -> RunFolder:
     with full_disk_explained(run.path, "the policy is unpacked again"):
         run.path.mkdir(parents=True, exist_ok=True)
         with in_turn(run.path / ".unpack.lock"):
-            if not ((run.path / "spec.json").exists() and is_whole(checkpoint)):
+            if not ((run.path / "spec.json").exists() and is_whole(checkpoint, policy.step)):
                 save_checkpoint(checkpoint, _state(policy), spec_hash=policy.spec.hash, step=policy.step)
                 write_json(run.path / "env.json", policy.env)
-                run.add_evals(policy.evals)
+                run.add_evals(policy.evals, replace=False)
                 write_json(run.path / "spec.json", policy.spec.to_json())  # last: now it is a run folder
     return run
 

@@ -1,5 +1,6 @@
 """Reading run folders: one record for statistics and figures, and a table of all runs by DuckDB."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.paths import runs_dir
 from workbench.store.condition import rows_where
+from workbench.store.episodes import scores
 from workbench.store.folder import RunFolder
 from workbench.store.policy import PREFIX, open_policy
 from workbench.store.spec import RunSpec
@@ -67,45 +69,47 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
 
     `where` is a DuckDB condition on those columns, such as `agent = 'sorl' and success > 0.5`. Success is the mean over
     episodes and seeds of the last evaluated step's best cell, of those judged after the action where there are any.
+    Episodes that were cut short are no scores.
     Raises `WorkbenchError` for a condition DuckDB refuses.
     """
     root = root or runs_dir()
     rows = [_row(RunFolder(file.parent)) for file in sorted(root.glob("*/spec.json"))]
-    runs = pd.DataFrame(rows, columns=list(_row_columns()))
-    runs = runs.merge(_best_cells(root), on="hash", how="left")
+    runs = pd.DataFrame(rows, columns=[*ROW, *BEST]).astype(BEST)
     runs = runs.sort_values(["task", "agent", "preset", "hash"], ignore_index=True)
     return rows_where(runs, "runs", where).convert_dtypes()
 
 
-BEST = """
-    select * from (
-        select regexp_extract(filename, '([^/]+)/evals.parquet$', 1) as hash, step as eval_step, m_inf, n, verifier,
-               success_timing, avg(success::int) as success, count(*) as episodes
-        from read_parquet(?, filename = true, union_by_name = true)
-        group by filename, step, m_inf, n, verifier, success_timing
-    )
-    qualify row_number() over (
-        partition by hash
-        order by eval_step desc, success_timing = 'post' desc, episodes desc, success desc, n, m_inf, verifier
-    ) = 1
-"""
-"""The best cell of every run among those of most episodes, which a film of one episode is not.
+def _best_cell(folder: RunFolder, task: str) -> dict[str, Any]:
+    """The best cell among those of most episodes, which a film of one episode is not; empty without a score.
 
-Episodes of another verifier, or judged at another time, are another cell's.
-"""
-
-
-def _best_cells(root: Path) -> pd.DataFrame:
-    import duckdb
-
-    if not any(root.glob("*/evals.parquet")):
-        columns = ("hash", "eval_step", "m_inf", "n", "verifier", "success_timing", "success", "episodes")
-        return pd.DataFrame(columns=list(columns))
-    return duckdb.execute(BEST, [str(root / "*" / "evals.parquet")]).df()
+    Episodes of another verifier, or judged at another time, are another cell's.
+    """
+    found = scores(folder.evals(), task)
+    if not len(found):
+        return {}
+    step = max(found["step"])
+    last = found.loc[found["step"] == step, [*CELL, "success"]]
+    cells: dict[tuple, list[bool]] = defaultdict(list)
+    for *cell, success in last.itertuples(index=False, name=None):
+        cells[tuple(cell)].append(success)
+    rows = [
+        dict(zip(CELL, cell, strict=True)) | {"success": sum(played) / len(played), "episodes": len(played)}
+        for cell, played in cells.items()
+    ]
+    return min(rows, key=_place) | {"eval_step": step}
 
 
-def _row_columns() -> tuple[str, ...]:
-    return ("hash", "task", "agent", "preset", "seeds", "steps", "step", "done", "data")
+def _place(row: dict[str, Any]) -> tuple:
+    """Order of cells, the best first; of equals the cheapest."""
+    before = row["success_timing"] != "post", -row["episodes"], -row["success"]
+    return *before, row["n"], row["m_inf"], row["verifier"]
+
+
+CELL = ["m_inf", "n", "verifier", "success_timing"]
+ROW = ("hash", "task", "agent", "preset", "seeds", "steps", "step", "done", "data")
+BEST = {"eval_step": "Int64", "m_inf": "Int64", "n": "Int64", "verifier": "string", "success_timing": "string"}
+BEST |= {"success": "Float64", "episodes": "Int64"}
+"""Columns of the list: of the run, and of its best cell, whose values may be missing."""
 
 
 def _row(folder: RunFolder) -> dict[str, Any]:
@@ -121,4 +125,5 @@ def _row(folder: RunFolder) -> dict[str, Any]:
         "step": reached,
         "done": folder.done,
         "data": spec.data.kind,
+        **_best_cell(folder, spec.task),
     }

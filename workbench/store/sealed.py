@@ -1,7 +1,8 @@
 """A JSON header and Equinox leaves in one file, verified when read: what checkpoints and policies are. No pickle.
 
 Layout: a magic line, the header's length as 8 bytes, the header, the leaves. The header names the format version, every
-leaf's tree path, shape and dtype, the PRNG implementation of keys, and the SHA-256 of the leaves.
+leaf's tree path, shape and dtype, the PRNG implementation of keys, the SHA-256 of the leaves, and last its own, which
+files of format version 1 may lack.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
+HEADER_SHA256 = "header_sha256"
+
 
 def seal(magic: bytes, header: dict[str, Any], tree: PyTree) -> bytes:
     """The content of a file that holds the arrays of a tree; `header` is completed by what describes them."""
@@ -22,7 +25,8 @@ def seal(magic: bytes, header: dict[str, Any], tree: PyTree) -> bytes:
     eqx.tree_serialise_leaves(buffer, without_keys(arrays))
     payload = buffer.getvalue()
     own = {"leaves": _describe(arrays), "prng": _key_implementations(arrays)}
-    encoded = json.dumps(header | own | {"sha256": hashlib.sha256(payload).hexdigest()}).encode()
+    described = header | own | {"sha256": hashlib.sha256(payload).hexdigest()}
+    encoded = json.dumps(described | {HEADER_SHA256: header_digest(described)}).encode()
     return magic + len(encoded).to_bytes(8, "big") + encoded + payload
 
 
@@ -33,10 +37,17 @@ def unseal(magic: bytes, content: bytes) -> tuple[dict[str, Any], bytes] | None:
     payload = content[start + size :]
     try:
         header = json.loads(content[start : start + size])
-        whole = content.startswith(magic) and hashlib.sha256(payload).hexdigest() == header["sha256"]
-    except (ValueError, KeyError, TypeError):
+        told = header.pop(HEADER_SHA256, None)
+        as_told = told == header_digest(header) if told else header["version"] == 1
+        whole = content.startswith(magic) and as_told and hashlib.sha256(payload).hexdigest() == header["sha256"]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return (header, payload) if whole else None
+
+
+def header_digest(header: dict[str, Any]) -> str:
+    """SHA-256 of a header without its own."""
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def fill(like: PyTree, header: dict[str, Any], payload: bytes) -> PyTree | None:

@@ -14,6 +14,7 @@ from workbench.errors import DivergedError
 from workbench.evaluate.cell import Cell, grid
 from workbench.experiments import Schedule, evaluate_missing, train_run
 from workbench.paths import runs_dir
+from workbench.store.episodes import scores
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec, make_spec
@@ -114,25 +115,35 @@ def run(scale: Scale, spec: RunSpec, cells: Sequence[Cell], *, curve: bool = Fal
     return read_run(RunFolder(record.path))
 
 
-def cells(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """One row a run, checkpoint and inference budget: settings, episodes and successes."""
-    return pd.concat([_cells_of(record) for record in records], ignore_index=True)
+def cells(records: Sequence[RunRecord], episode_limit: int | None = None) -> pd.DataFrame:
+    """One row a run, checkpoint and inference budget: settings, and episodes (as in `success_cells`) and successes."""
+    return pd.concat([_cells_of(record, episode_limit) for record in records], ignore_index=True)
 
 
-def _cells_of(record: RunRecord) -> pd.DataFrame:
+def _cells_of(record: RunRecord, episode_limit: int | None) -> pd.DataFrame:
     spec = record.spec
-    return success_cells(record, {"m_disc": spec.settings["m_disc"], "m_btt": spec.settings["m_btt"]} | _weights(spec))
+    settings = {"m_disc": spec.settings["m_disc"], "m_btt": spec.settings["m_btt"]} | _weights(spec)
+    return success_cells(record, settings, episode_limit)
 
 
-def success_cells(record: RunRecord, settings: Mapping[str, int | float] = {}) -> pd.DataFrame:
-    """One row a seed, checkpoint and inference budget of a run, with `settings` among what the rows have in common."""
+def success_cells(
+    record: RunRecord, settings: Mapping[str, int | float] = {}, episode_limit: int | None = None
+) -> pd.DataFrame:
+    """One row a seed, checkpoint and inference budget of a run, with `settings` among what the rows have in common.
+
+    Counted are episodes of the task's own length, or those that were cut short at `episode_limit`.
+    """
     spec = record.spec
     keys = ["seed", "step", "m_inf", "n", "verifier", "success_timing"]
-    rows = record.evals.groupby(keys).agg(
-        episodes=("success", "size"),
-        successes=("success", "sum"),
-        return_mean=("return", "mean"),
-        length_mean=("length", "mean"),
+    rows = (
+        scores(record.evals, spec.task, episode_limit)
+        .groupby(keys)
+        .agg(
+            episodes=("success", "size"),
+            successes=("success", "sum"),
+            return_mean=("return", "mean"),
+            length_mean=("length", "mean"),
+        )
     )
     fixed = {"hash": record.path.name, "task": spec.task, "agent": spec.agent, "preset": spec.preset}
     fixed |= {"data": spec.data.kind, **settings}
@@ -148,7 +159,7 @@ def inference_compute(smoke: bool = False) -> dict[str, pd.DataFrame]:
     scale = Scale.of(smoke)
     grid_cells = grid(scale.m_inf, scale.n)
     records = [run(scale, spec_of(scale, seed), grid_cells, curve=True) for seed in scale.seeds]
-    every = cells(records)
+    every = cells(records, scale.episode_limit)
     metrics = pd.concat([record.metrics.assign(hash=record.path.name) for record in records], ignore_index=True)
     return {
         "test_time": asked_for(every, [scale.steps], grid_cells),
@@ -162,7 +173,7 @@ def backpropagation(smoke: bool = False) -> dict[str, pd.DataFrame]:
     scale = Scale.of(smoke)
     budgets = grid(scale.m_inf, (1, 4))
     chosen = [spec_of(scale, seed, m_btt=m_btt) for m_btt in scale.m_btt for seed in scale.seeds[:2]]
-    table = cells([run(scale, spec, budgets) for spec in chosen])
+    table = cells([run(scale, spec, budgets) for spec in chosen], scale.episode_limit)
     return {"backpropagation": asked_for(table, [scale.steps], budgets)}
 
 
@@ -184,7 +195,7 @@ def loss_weights(smoke: bool = False) -> dict[str, pd.DataFrame]:
             lost.append({"hash": spec.hash, **_weights(spec), "seed": spec.seeds[0], "step": step})
     columns = ["hash", "w_ql", "w_fm", "w_sc", "seed", "step"]
     return {
-        "loss_weights": asked_for(cells(records), [scale.steps], budgets),
+        "loss_weights": asked_for(cells(records, scale.episode_limit), [scale.steps], budgets),
         "loss_weights_diverged": pd.DataFrame(lost, columns=columns),
     }
 

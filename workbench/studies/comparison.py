@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.data.catalogue import parse_task
 from workbench.errors import WorkbenchError
-from workbench.store.folder import environment
+from workbench.store.environment import environment
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec
 from workbench.studies.campaign import DATASET, Scale, asked_for, make_data, success_cells
@@ -56,7 +56,8 @@ def smaller(sweep: SweepSpec, scale: Scale) -> SweepSpec:
 def _success(job: Job, record: RunRecord) -> pd.DataFrame:
     """What the sweep evaluates of a run, whatever else its folder holds."""
     weight = {"w_ql": record.spec.weights.get("ql", math.nan)}
-    return asked_for(success_cells(record, weight), job.scored, job.cells, job.evaluation.success_timing)
+    table = success_cells(record, weight, job.evaluation.episode_limit)
+    return asked_for(table, job.scored, job.cells, job.evaluation.success_timing)
 
 
 def _one_each(jobs: Sequence[Job]) -> list[RunSpec]:

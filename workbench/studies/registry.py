@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.store.folder import environment
+from workbench.store.environment import environment
 from workbench.studies.table import Table, find_table, provenance, read_table, write_table
 
 

@@ -16,7 +16,7 @@ from workbench.cost import decision_cost, update_gflop
 from workbench.data.dataset import Dataset
 from workbench.evaluate.cell import Cell, grid
 from workbench.evaluate.policy import Controller, make_controller
-from workbench.store.folder import environment
+from workbench.store.environment import environment
 from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk
 from workbench.types import LossWeights

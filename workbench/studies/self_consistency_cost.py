@@ -15,7 +15,7 @@ from workbench.agents.sorl import SORL
 from workbench.cost import GIGA, actor_flop, update_gflop
 from workbench.data.dataset import Dataset
 from workbench.flow import Shortcut
-from workbench.store.folder import environment
+from workbench.store.environment import environment
 from workbench.studies.runtime import ACT, ENVIRONMENT, OBS
 from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds, train_chunk

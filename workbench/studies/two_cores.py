@@ -58,7 +58,8 @@ def _cells(job: Job) -> pd.DataFrame:
     told |= {f"w_{name}": spec.weights.get(name, math.nan) for name in WEIGHTS}
     told |= {name: spec.weights.get(name, math.nan) for name in RATES}
     told |= {"steps": spec.steps, "rows": _rows(job)}
-    return asked_for(success_cells(read_run(job.folder), told), job.scored, job.cells, job.evaluation.success_timing)
+    table = success_cells(read_run(job.folder), told, job.evaluation.episode_limit)
+    return asked_for(table, job.scored, job.cells, job.evaluation.success_timing)
 
 
 def _rows(job: Job) -> int:

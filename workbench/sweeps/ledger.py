@@ -61,17 +61,17 @@ def to_evaluate(job: Job) -> Iterator[Path]:
 def missing_steps(job: Job) -> list[int]:
     """Scored updates at which some budget has too few episodes."""
     file = job.folder.evals_file
-    timing = job.evaluation.success_timing
-    counts = _episodes(file, timing, file.stat().st_mtime_ns) if file.exists() else {}
+    kind = job.evaluation.success_timing, job.evaluation.episode_limit
+    counts = _episodes(file, *kind, file.stat().st_mtime_ns) if file.exists() else {}
     wanted = job.evaluation.episodes * len(job.spec.seeds)
     cells = [(cell.m_inf, cell.n, cell.verifier) for cell in job.cells]
     return [step for step in job.scored if any(counts.get((step, *cell), 0) < wanted for cell in cells)]
 
 
 @lru_cache(maxsize=10_000)
-def _episodes(file: Path, success_timing: str, _: int) -> dict[tuple, int]:
+def _episodes(file: Path, success_timing: str, episode_limit: int | None, _: int) -> dict[tuple, int]:
     """Episodes of a run, read again when the file changes."""
-    return RunFolder(file.parent).episodes(success_timing)
+    return RunFolder(file.parent).episodes(success_timing, episode_limit)
 
 
 def is_finished(job: Job) -> bool:
@@ -80,10 +80,12 @@ def is_finished(job: Job) -> bool:
 
 
 def tidy(folder: RunFolder) -> None:
-    """After the last evaluation the newest checkpoint alone is kept."""
+    """After the last evaluation the newest checkpoint alone is kept; where it is damaged, the one before it too."""
     shutil.rmtree(folder.path / "scored", ignore_errors=True)
-    for old in folder.checkpoints()[:-1]:
-        old.unlink()
+    newest = folder.newest()
+    for old in folder.checkpoints():
+        if newest and old < newest:
+            old.unlink()
 
 
 def note_failure(job: Job, text: str | None) -> None:
@@ -113,8 +115,8 @@ def status(job: Job) -> Status:
 
 def statuses(jobs: Iterable[Job], before: Iterable[Status] = ()) -> list[Status]:
     """Where runs stand; those that had finished `before` are not read again."""
-    finished = {each.job.spec.hash: each for each in before if each.state == "finished"}
-    return [finished.get(job.spec.hash) or status(job) for job in jobs]
+    finished = {each.job.asked: each for each in before if each.state == "finished"}
+    return [finished.get(job.asked) or status(job) for job in jobs]
 
 
 def _failure(folder: RunFolder) -> str:

@@ -56,6 +56,11 @@ class Job:
         return RunFolder(self.root / self.spec.hash)
 
     @property
+    def asked(self) -> tuple:
+        """What is asked for: equal jobs are one, and one that asks for other episodes of the same run is not."""
+        return self.spec.hash, self.cells, self.scored, self.evaluation
+
+    @property
     def label(self) -> str:
         """A few words for people."""
         seeds = ", ".join(map(str, self.spec.seeds))
@@ -124,7 +129,7 @@ def plan(sweep: SweepSpec, root: Path | None = None, choose_pack: ChoosePack = o
     ]
     first: dict[tuple, tuple[Job, Chosen]] = {}
     for job, chosen in found:
-        first.setdefault((job.spec.hash, job.cells, job.scored), (job, chosen))
+        first.setdefault(job.asked, (job, chosen))
     return _told_apart(list(first.values()))
 
 

@@ -46,7 +46,7 @@ def _at_work(each: Status) -> bool:
 
 
 def _update_rates(jobs: Sequence[Job]) -> Rates:
-    """Updates a second by kind, one for each run that wrote rows; the clock starts again when a run is resumed.
+    """Updates a second by kind, one for each run that wrote rows; clocks of older ones start again where they resumed.
 
     The first row has compilation in it, so it counts only where it is alone.
     """
@@ -71,7 +71,11 @@ def _hours_left(each: Status, rates: Rates) -> float | None:
 
 def _success(job: Job) -> str | None:
     """Success at the last scored update: at the best budget, and at that of least compute."""
-    evals = job.folder.evals()
+    if not job.folder.evals_file.exists():
+        return None
+    evals, asked = job.folder.scores(job.evaluation.episode_limit), {(c.m_inf, c.n, c.verifier) for c in job.cells}
+    evals = evals[(evals["success_timing"] == job.evaluation.success_timing) & evals["step"].isin(job.scored)]
+    evals = evals[[each in asked for each in zip(evals["m_inf"], evals["n"], evals["verifier"], strict=True)]]
     if not len(evals):
         return None
     keys = ["m_inf", "n", "verifier"]
