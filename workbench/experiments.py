@@ -21,6 +21,7 @@ from workbench.data.load import example_of
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import Evaluation, evaluate
+from workbench.guards import check_folder
 from workbench.paths import runs_dir
 from workbench.store.checkpoint import load_checkpoint, state_hash
 from workbench.store.folder import RunFolder
@@ -31,6 +32,9 @@ from workbench.types import LossWeights
 
 PIECE_SECONDS = 0.5
 """How long one call on the device should take, so that Ctrl-C and the progress bar answer soon."""
+
+CHECKPOINTS = 4
+"""Checkpoints for which the disk must have room when a training begins: those kept, one being written, and the rest."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,7 @@ def evaluate_run(
     precision; the other settings are those of `evaluate`. Raises what `load_agent` raises.
     """
     spec = folder.spec
+    check_folder(folder.path, "the evaluation")
     release_programs()
     agent, state = load_agent(folder, checkpoint)
     with spec.matmul_precision():
@@ -190,6 +195,7 @@ def train_run(
         if not folder.done:
             release_programs()
             state, step = load_or_init(folder, spec, train_data)
+            check_folder(folder.path, "the training", room=CHECKPOINTS * _bytes(state))
             state, train_data, val_data = spread(state, train_data, val_data)
             folder.rewind(step)
             folder.note_environment()
@@ -203,6 +209,11 @@ def train_run(
             with bar:
                 _Loop(folder, spec, schedule, train_data, val_data, evaluate, stop, bar).run(state, step)
     return read_run(folder)
+
+
+def _bytes(state: TrainState) -> int:
+    """Of all arrays of a state."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(state) if eqx.is_array(leaf))
 
 
 class _Loop:

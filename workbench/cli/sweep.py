@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from workbench.cli.report import show
+from workbench.guards import check_folder
+from workbench.paths import runs_dir
 
 if TYPE_CHECKING:
     from workbench.sweeps.engine import Engine, Outcome
@@ -107,6 +109,7 @@ class SweepCommand:
         from workbench.sweeps.plan import plan
         from workbench.sweeps.regenerated import make, next_missing
 
+        check_folder(runs_dir(), "the sweep")
         while (missing := next_missing(sweep)) is not None:
             self._train(sweep, [job for job in jobs if not job.problem])
             make(*missing)

@@ -19,7 +19,7 @@ from jaxtyping import PyTree
 
 from workbench import __version__
 from workbench.errors import BusyError, WorkbenchError
-from workbench.guards import full_disk_explained, in_turn, only_one
+from workbench.guards import in_turn, only_one, refusals_explained
 from workbench.paths import atomic_write, read_json, write_json
 from workbench.store.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from workbench.store.spec import RunSpec
@@ -88,9 +88,11 @@ class RunFolder:
                 return False
         except BusyError:
             return True
+        except OSError:  # where no lock can be written, this process is at work no more than another here
+            return False
 
     def _disk(self) -> AbstractContextManager[None]:
-        return full_disk_explained(self.path, "it resumes from the last checkpoint")
+        return refusals_explained(self.path, "it resumes from the last checkpoint")
 
     def append_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Add rows to `metrics.jsonl` and flush them to disk."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
+from workbench.guards import link_or_copy
 from workbench.paths import atomic_write
 from workbench.store.folder import RunFolder
 from workbench.sweeps.plan import Job
@@ -36,8 +37,7 @@ def keep_scored(folder: RunFolder, scored: Iterable[int]) -> None:
     if int(newest.stem) in scored:
         kept = folder.path / "scored" / newest.name
         kept.parent.mkdir(exist_ok=True)
-        kept.unlink(missing_ok=True)
-        kept.hardlink_to(newest)
+        link_or_copy(newest, kept)
 
 
 def to_evaluate(job: Job) -> Iterator[Path]:

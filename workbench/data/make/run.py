@@ -16,7 +16,7 @@ from workbench.data.make.shards import Shard, is_finished, plan_shards, write_sh
 from workbench.data.make.spec import MakeSpec, open_collector, plan_set
 from workbench.data.make.workers import Report, run_jobs
 from workbench.errors import WorkbenchError
-from workbench.guards import full_disk_explained, only_one
+from workbench.guards import check_folder, only_one, refusals_explained
 
 
 def make_dataset(
@@ -49,10 +49,10 @@ def make_dataset(
         raise WorkbenchError(f"workers must be at least 1, not {workers}.")
     folder = folder or spec.default_folder()
     target = folder / f"{spec.name}.npz"
-    with full_disk_explained(folder, "the shards finished so far are kept"):
-        folder.mkdir(parents=True, exist_ok=True)
+    with refusals_explained(folder, "the shards finished so far are kept"):
         if is_made(target, spec):
             return target
+        check_folder(folder, f"the making of '{spec.name}'")
         with only_one(folder / f".{spec.name}.lock", f"making '{spec.name}'"):
             if not is_made(target, spec):  # another process may have finished it meanwhile
                 _make(target, spec, expert, workers, progress)
