@@ -44,7 +44,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         with open(temporary, "wb") as file:
             yield file
             file.flush()
-            _flush(file.fileno())
+            flush(file.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
     finally:
@@ -58,12 +58,12 @@ def sync_folder(folder: Path) -> None:
     except PermissionError:
         return
     try:
-        _flush(descriptor)
+        flush(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _flush(descriptor: int) -> None:
+def flush(descriptor: int) -> None:
     """Flush to disk, where the file system knows of it."""
     try:
         os.fsync(descriptor)

@@ -20,9 +20,10 @@ from jaxtyping import PyTree
 from workbench import __version__
 from workbench.errors import BusyError, WorkbenchError
 from workbench.guards import in_turn, only_one, refusals_explained
-from workbench.paths import atomic_write, read_json, write_json
+from workbench.paths import atomic_write, flush, read_json, write_json
 from workbench.processes import usable_cores
 from workbench.store.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
+from workbench.store.damage import DamagedRunError, checked, metrics_row, reading, with_columns
 from workbench.store.spec import RunSpec
 
 KEPT = 2
@@ -47,8 +48,11 @@ class RunFolder:
         folder = cls(root / spec.hash)
         with folder._disk():
             (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)
-            if not (folder.path / "spec.json").exists():
-                write_json(folder.path / "spec.json", spec.to_json())
+            file = folder.path / "spec.json"
+            if file.exists() and not folder.is_readable:
+                file.replace(file.with_suffix(".damaged"))  # the folder's name says which spec it was
+            if not file.exists():
+                write_json(file, spec.to_json())
         return folder
 
     def note_environment(self) -> None:
@@ -60,15 +64,27 @@ class RunFolder:
     def env(self) -> dict[str, Any]:
         """The last environment that trained the run, empty before its training began."""
         file = self.path / "env.json"
-        return read_json(file) if file.exists() else {}
+        if not file.exists():
+            return {}
+        with reading(file):
+            return dict(read_json(file))
 
     @property
     def spec(self) -> RunSpec:
-        """The spec in this folder; raises `WorkbenchError` when there is none."""
+        """The spec in this folder; raises `WorkbenchError` when there is none, `DamagedRunError` for another file."""
         file = self.path / "spec.json"
         if not file.exists():
             raise WorkbenchError(f"{self.path} is not a run folder: it has no spec.json. See `workbench runs`.")
-        return RunSpec.from_json(read_json(file))
+        with reading(file):
+            return checked(RunSpec.from_json(read_json(file)))
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the spec can be read."""
+        try:
+            return bool(self.spec)
+        except DamagedRunError:
+            return False
 
     @property
     def done(self) -> bool:
@@ -100,7 +116,7 @@ class RunFolder:
         with self._disk(), open(self.metrics_file, "a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
             file.flush()
-            os.fsync(file.fileno())
+            flush(file.fileno())
 
     def rewind(self, step: int) -> None:
         """Forget metrics and evaluations later than `step`, which will be made again."""
@@ -113,18 +129,22 @@ class RunFolder:
             self._write_evals(evals.query("step <= @step"))
 
     def metrics_rows(self) -> list[dict[str, Any]]:
-        """Rows of `metrics.jsonl`; a last line cut short by a kill is left out."""
+        """Rows of `metrics.jsonl`; those after a line cut short by a kill, or otherwise damaged, are left out."""
+        if not self.metrics_file.exists():
+            return []
         rows = []
-        for line in self.metrics_file.read_text().splitlines() if self.metrics_file.exists() else ():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
+        for line in self.metrics_file.read_text(errors="replace").splitlines():
+            if (row := metrics_row(line)) is None:
                 break
+            rows.append(row)
         return rows
 
     def evals(self) -> pd.DataFrame:
-        """Every evaluated episode so far (empty when there is none)."""
-        return pd.read_parquet(self.evals_file) if self.evals_file.exists() else pd.DataFrame(columns=EVAL_KEY)
+        """Every evaluated episode so far (empty when there is none); raises `DamagedRunError` for another file."""
+        if not self.evals_file.exists():
+            return pd.DataFrame(columns=EVAL_KEY)
+        with reading(self.evals_file), open(self.evals_file, "rb") as file:
+            return with_columns(pd.read_parquet(file), [*EVAL_KEY, "success"])
 
     def episodes(self, success_timing: str) -> dict[tuple[int, int, int, str], int]:
         """Evaluated episodes whose success was judged so, by (step, m_inf, n, verifier), of all seeds."""

@@ -9,6 +9,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.paths import runs_dir
 from workbench.store.condition import rows_where
+from workbench.store.damage import DamagedRunError
 from workbench.store.folder import RunFolder
 from workbench.store.policy import PREFIX, open_policy
 from workbench.store.spec import RunSpec
@@ -67,45 +68,46 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
 
     `where` is a DuckDB condition on those columns, such as `agent = 'sorl' and success > 0.5`. Success is the mean over
     episodes and seeds of the last evaluated step's best cell, of those judged after the action where there are any.
+    A run of which a file cannot be read has its `damage` in a sentence, and little else. May be called in any thread.
     Raises `WorkbenchError` for a condition DuckDB refuses.
     """
     root = root or runs_dir()
-    rows = [_row(RunFolder(file.parent)) for file in sorted(root.glob("*/spec.json"))]
-    runs = pd.DataFrame(rows, columns=list(_row_columns()))
-    runs = runs.merge(_best_cells(root), on="hash", how="left")
+    folders = [RunFolder(file.parent) for file in sorted(root.glob("*/spec.json"))]
+    runs = pd.DataFrame(map(_listed, folders), columns=[*ROW, *BEST]).astype(BEST)
     runs = runs.sort_values(["task", "agent", "preset", "hash"], ignore_index=True)
     return rows_where(runs, "runs", where).convert_dtypes()
 
 
-BEST = """
-    select * from (
-        select regexp_extract(filename, '([^/]+)/evals.parquet$', 1) as hash, step as eval_step, m_inf, n, verifier,
-               success_timing, avg(success::int) as success, count(*) as episodes
-        from read_parquet(?, filename = true, union_by_name = true)
-        group by filename, step, m_inf, n, verifier, success_timing
-    )
-    qualify row_number() over (
-        partition by hash
-        order by eval_step desc, success_timing = 'post' desc, episodes desc, success desc, n, m_inf, verifier
-    ) = 1
-"""
-"""The best cell of every run among those of most episodes, which a film of one episode is not.
-
-Episodes of another verifier, or judged at another time, are another cell's.
-"""
+ROW = ("hash", "task", "agent", "preset", "seeds", "steps", "step", "done", "data")
+BEST = {"eval_step": "Int64", "m_inf": "Int64", "n": "Int64", "verifier": "string", "success_timing": "string"}
+BEST |= {"success": "Float64", "episodes": "Int64", "damage": "string"}
+"""Columns of the list: of the run, and of its best cell, whose values may be missing, as is what cannot be read."""
 
 
-def _best_cells(root: Path) -> pd.DataFrame:
-    import duckdb
+def _listed(folder: RunFolder) -> dict[str, Any]:
+    """A row of the list, with as much as can be read."""
+    row: dict[str, Any] = {"hash": folder.path.name}
+    try:
+        row |= _row(folder)
+        return row | _best_cell(folder)
+    except DamagedRunError as error:
+        return row | {"damage": str(error)}
 
-    if not any(root.glob("*/evals.parquet")):
-        columns = ("hash", "eval_step", "m_inf", "n", "verifier", "success_timing", "success", "episodes")
-        return pd.DataFrame(columns=list(columns))
-    return duckdb.execute(BEST, [str(root / "*" / "evals.parquet")]).df()
 
+def _best_cell(folder: RunFolder) -> dict[str, Any]:
+    """The best cell among those of most episodes, which a film of one episode is not; empty without a score.
 
-def _row_columns() -> tuple[str, ...]:
-    return ("hash", "task", "agent", "preset", "seeds", "steps", "step", "done", "data")
+    Episodes of another verifier, or judged at another time, are another cell's.
+    """
+    scores = folder.evals()
+    if not len(scores):
+        return {}
+    cells = scores.groupby(["step", "m_inf", "n", "verifier", "success_timing"], as_index=False)
+    table = cells.agg(success=("success", "mean"), episodes=("success", "size")).rename(columns={"step": "eval_step"})
+    table["post"] = table["success_timing"] == "post"
+    order = {"eval_step": False, "post": False, "episodes": False, "success": False, "n": True, "m_inf": True}
+    table = table.sort_values([*order, "verifier"], ascending=[*order.values(), True]).drop(columns="post")
+    return table.iloc[0].to_dict()
 
 
 def _row(folder: RunFolder) -> dict[str, Any]:

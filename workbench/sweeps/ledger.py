@@ -11,6 +11,7 @@ from pathlib import Path
 from workbench.errors import WorkbenchError
 from workbench.guards import link_or_copy
 from workbench.paths import atomic_write
+from workbench.store.damage import DamagedRunError
 from workbench.store.folder import RunFolder
 from workbench.sweeps.plan import Job
 
@@ -70,8 +71,11 @@ def missing_steps(job: Job) -> list[int]:
 
 @lru_cache(maxsize=10_000)
 def _episodes(file: Path, success_timing: str, _: int) -> dict[tuple, int]:
-    """Episodes of a run, read again when the file changes."""
-    return RunFolder(file.parent).episodes(success_timing)
+    """Episodes of a run, read again when the file changes; none of one that cannot be read, as `evaluate` will say."""
+    try:
+        return RunFolder(file.parent).episodes(success_timing)
+    except DamagedRunError:
+        return {}
 
 
 def is_finished(job: Job) -> bool:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from workbench.evaluate.cell import Cell
+from workbench.store.damage import DamagedRunError
 from workbench.sweeps.estimate import HOUR, kind
 from workbench.sweeps.ledger import Status, statuses
 from workbench.sweeps.plan import Job
@@ -71,7 +72,10 @@ def _hours_left(each: Status, rates: Rates) -> float | None:
 
 def _success(job: Job) -> str | None:
     """Success at the last scored update: at the best budget, and at that of least compute."""
-    evals = job.folder.evals()
+    try:
+        evals = job.folder.evals()
+    except DamagedRunError as error:
+        return str(error)
     if not len(evals):
         return None
     keys = ["m_inf", "n", "verifier"]
