@@ -1,10 +1,7 @@
 """From a spec to a record: train with checkpoints, evaluate on a schedule, stop and resume at any moment."""
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.compile_cache import release_programs
@@ -23,10 +19,13 @@ from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import Evaluation, evaluate
 from workbench.guards import check_folder
 from workbench.paths import runs_dir
+from workbench.progress import progress_bar
+from workbench.stopping import Interrupted, stop_request
 from workbench.store.checkpoint import load_checkpoint, state_hash
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.spec import RunSpec
+from workbench.store.unfinished import done, kept
 from workbench.train import ChunkReport, init_seeds, spread, train_chunk, validate
 from workbench.types import LossWeights
 
@@ -54,35 +53,6 @@ class Schedule:
         for name, least in (("log_every", 1), ("save_every", 1), ("eval_every", 0)):
             if getattr(self, name) < least:
                 raise WorkbenchError(f"{name} must be at least {least}, not {getattr(self, name)}.")
-
-
-class Interrupted(KeyboardInterrupt):
-    """Training stopped on request, with a checkpoint of the step it had reached."""
-
-
-@contextmanager
-def stop_request() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C (or SIGTERM) into an event to be looked at between calls; the second acts at once.
-
-    Outside the main thread, where signals cannot be caught, the event is never set.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def request(number: int, _: Any) -> None:
-        event.set()
-        signal.signal(number, former[signal.Signals(number)])
-
-    for number in former:
-        signal.signal(number, request)
-    try:
-        yield event
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def train_piece(
@@ -141,16 +111,17 @@ def evaluate_run(
     """Evaluate a run's newest `checkpoint` under every cell and add the episodes to its `evals.parquet`.
 
     Every checkpoint plays the same starts with the same noise. The policy's matrix products are in the run's
-    precision; the other settings are those of `evaluate`. Raises what `load_agent` raises.
+    precision; the other settings are those of `evaluate`. Episodes that an evaluation which was stopped, or failed, had
+    played already are not played again. Raises what `load_agent` and `unfinished.kept` raise.
     """
     spec = folder.spec
     check_folder(folder.path, "the evaluation")
     release_programs()
     agent, state = load_agent(folder, checkpoint)
-    with spec.matmul_precision():
-        evaluation = evaluate(agent, state, spec.task, cells, seeds=spec.seeds, episodes=episodes, **settings)
-    folder.add_evals(evaluation.table().assign(step=int(state.step[0])))
-    return evaluation
+    with spec.matmul_precision(), kept(folder, state, cells, episodes, settings) as found:
+        asked: dict[str, Any] = {"seeds": spec.seeds, "episodes": episodes, "into": found, "done": done(found)}
+        evaluate(agent, state, spec.task, cells, **asked, **settings)
+    return found
 
 
 def evaluate_missing(
@@ -185,13 +156,13 @@ def train_run(
 ) -> RunRecord:
     """Train a spec to its last step, resuming from the newest checkpoint; a finished run returns at once.
 
-    `evaluate(folder)` is called every `schedule.eval_every` updates, after a checkpoint. Raises
-    `DivergedError` when a metric stops being finite, `Interrupted` after Ctrl-C once a checkpoint is on disk, and
-    `WorkbenchError` for data that is not the spec's.
+    `evaluate(folder)` is called every `schedule.eval_every` updates, after a checkpoint, and once more where training
+    goes on from there: a kill may have come between the two. Raises `DivergedError` when a metric stops being finite,
+    `Interrupted` after Ctrl-C once a checkpoint is on disk, and `WorkbenchError` for data that is not the spec's.
     """
     spec.check_data(train_data.provenance)
     folder = RunFolder.create(root or runs_dir(), spec)
-    with folder.lock(), stop_request() as stop:
+    with folder.lock(), stop_request("stops with a checkpoint") as stop:
         if not folder.done:
             release_programs()
             state, step = load_or_init(folder, spec, train_data)
@@ -199,13 +170,8 @@ def train_run(
             state, train_data, val_data = spread(state, train_data, val_data)
             folder.rewind(step)
             folder.note_environment()
-            bar = tqdm(
-                total=spec.steps,
-                initial=step,
-                unit="update",
-                desc=f"train {folder.path.name}",
-                disable=None if progress else True,
-            )
+            name = f"train {folder.path.name}"
+            bar = progress_bar(total=spec.steps, initial=step, unit="update", desc=name, shown=progress)
             with bar:
                 _Loop(folder, spec, schedule, train_data, val_data, evaluate, stop, bar).run(state, step)
     return read_run(folder)
@@ -214,6 +180,12 @@ def train_run(
 def _bytes(state: TrainState) -> int:
     """Of all arrays of a state."""
     return sum(leaf.nbytes for leaf in jax.tree.leaves(state) if eqx.is_array(leaf))
+
+
+def _losses(rows: list[dict[str, Any]]) -> str:
+    """The losses of a report, as the mean of all seeds."""
+    names = [name for name in rows[0] if name.startswith("loss")]
+    return ", ".join(f"{name} {np.mean([row[name] for row in rows]):.4g}" for name in names)
 
 
 class _Loop:
@@ -229,8 +201,8 @@ class _Loop:
     def run(self, state: TrainState, step: int) -> None:
         """Train from `step` to the end and mark the run done."""
         started = time.perf_counter()
-        if step and self._evaluates_at(step) and not (self.folder.evals()["step"] == step).any():
-            self.evaluate(self.folder)  # a kill came between the checkpoint and its evaluation
+        if step and self._evaluates_at(step):
+            self.evaluate(self.folder)
         every = [n for n in (self.schedule.log_every, self.schedule.save_every, self.schedule.eval_every) if n]
         while step < self.spec.steps:
             boundary = min(self.spec.steps, *(step - step % n + n for n in every))
@@ -282,6 +254,7 @@ class _Loop:
                 row[name] = float(sum(steps * report.mean[name][i] for steps, report in reports) / total)
             rows.append(row | {name: float(value[i]) for name, value in held_out.items()})
         self.folder.append_metrics(rows)
+        self.bar.report(_losses(rows))
 
     def _save_and_evaluate(self, state: TrainState, step: int) -> None:
         evaluates = self._evaluates_at(step)

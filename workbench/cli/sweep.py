@@ -130,11 +130,12 @@ class SweepCommand:
 
     def _engine(self, sweep: "SweepSpec") -> "Engine":
         from workbench.cli.code import run_files
+        from workbench.progress import goes_to_a_log
         from workbench.sweeps.engine import serial
         from workbench.sweeps.on_ray import on_ray
 
         if self.engine == "serial":
-            return partial(serial, progress=True)
+            return partial(serial, progress=not goes_to_a_log())
         files = tuple(path.resolve() for path in self.code)
         return partial(on_ray, part=sweep.ray, prepare=partial(run_files, files))
 

@@ -92,7 +92,7 @@ class Train:
         from workbench.cli.code import run_files
         from workbench.data.catalogue import parse_task
         from workbench.data.load import environment_of, load_data
-        from workbench.experiments import Schedule, evaluate_run, train_run
+        from workbench.experiments import Schedule, evaluate_missing, train_run
         from workbench.store.spec import make_spec
 
         run_files(self.code)
@@ -119,7 +119,7 @@ class Train:
             train_data,
             val_data,
             schedule=schedule,
-            evaluate=lambda folder: evaluate_run(folder, cells, episodes=self.episodes),
+            evaluate=lambda folder: evaluate_missing(folder, cells, episodes=self.episodes),
         )
         last = record.metrics.tail(len(spec.seeds))
         rows = [{"run": str(record.path), **row} for row in records(last)]
