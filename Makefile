@@ -23,7 +23,7 @@ test: .venv/installed-dev ## Lint, check formatting and types, run the tests (TE
 	$(BIN)/pytest $(TEST_ARGS)
 
 lab: .venv/installed ## Open JupyterLab on the notebooks, for this machine only (LAB_ARGS=--allow-root as root)
-	WORKBENCH_RUNS="$${WORKBENCH_RUNS:-$(CURDIR)/runs}" $(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=$(CURDIR)/notebooks $(LAB_ARGS)
+	WORKBENCH_RUNS="$${WORKBENCH_RUNS:-$$PWD/runs}" $(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir="$$PWD/notebooks" $(LAB_ARGS)
 
 sync: .venv/installed-dev ## Write environment.yml and constraints.txt anew from pyproject.toml
 	$(BIN)/python .ci/sync_dependencies.py

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from workbench.store.folder import environment
+from workbench.store.environment import environment
 
 
 @dataclasses.dataclass(frozen=True)

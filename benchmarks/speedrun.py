@@ -20,7 +20,7 @@ from workbench.experiments import train_piece
 from workbench.paths import atomic_write, read_json, write_json
 from workbench.plots.text_table import markdown_table
 from workbench.stats.intervals import wilson
-from workbench.store.folder import environment
+from workbench.store.environment import environment
 from workbench.store.spec import make_spec
 from workbench.studies.campaign import DATASET, TASK
 from workbench.train import init_seeds

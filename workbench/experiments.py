@@ -1,10 +1,7 @@
 """From a spec to a record: train with checkpoints, evaluate on a schedule, stop and resume at any moment."""
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.compile_cache import release_programs
@@ -21,17 +17,24 @@ from workbench.data.load import example_of
 from workbench.errors import DivergedError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import Evaluation, evaluate
+from workbench.guards import check_folder
 from workbench.paths import runs_dir
+from workbench.progress import progress_bar
+from workbench.stopping import Interrupted, stop_request
 from workbench.store.checkpoint import load_checkpoint, state_hash
 from workbench.store.folder import RunFolder
 from workbench.store.query import RunRecord, read_run
 from workbench.store.running import Running
 from workbench.store.spec import RunSpec
+from workbench.store.unfinished import done, kept
 from workbench.train import ChunkReport, init_seeds, spread, train_chunk, validate
 from workbench.types import LossWeights
 
 PIECE_SECONDS = 0.5
 """How long one call on the device should take, so that Ctrl-C and the progress bar answer soon."""
+
+CHECKPOINTS = 4
+"""Checkpoints for which the disk must have room when a training begins: those kept, one being written, and the rest."""
 
 
 @dataclass(frozen=True)
@@ -51,35 +54,6 @@ class Schedule:
         for name, least in (("log_every", 1), ("save_every", 1), ("eval_every", 0)):
             if getattr(self, name) < least:
                 raise WorkbenchError(f"{name} must be at least {least}, not {getattr(self, name)}.")
-
-
-class Interrupted(KeyboardInterrupt):
-    """Training stopped on request, with a checkpoint of the step it had reached."""
-
-
-@contextmanager
-def stop_request() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C (or SIGTERM) into an event to be looked at between calls; the second acts at once.
-
-    Outside the main thread, where signals cannot be caught, the event is never set.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def request(number: int, _: Any) -> None:
-        event.set()
-        signal.signal(number, former[signal.Signals(number)])
-
-    for number in former:
-        signal.signal(number, request)
-    try:
-        yield event
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def train_piece(
@@ -142,15 +116,17 @@ def evaluate_run(
 
     Every checkpoint plays the same starts with the same noise. The policy's matrix products are in the run's
     precision; the other settings are those of `evaluate`. Where episodes are recorded, to be filmed, nobody asked to
-    measure: those that the table has already stay as they are. Raises what `load_agent` raises.
+    measure: those that the table has already stay as they are. Episodes that an evaluation which was stopped, or
+    failed, had played already are not played again. Raises what `load_agent` and `unfinished.kept` raise.
     """
     spec = folder.spec
+    check_folder(folder.path, "the evaluation")
     release_programs()
     agent, state = load_agent(folder, checkpoint)
-    with spec.matmul_precision():
-        evaluation = evaluate(agent, state, spec.task, cells, seeds=spec.seeds, episodes=episodes, **settings)
-    folder.add_evals(evaluation.table().assign(step=int(state.step[0])), replace=not settings.get("record"))
-    return evaluation
+    with spec.matmul_precision(), kept(folder, state, cells, episodes, settings) as found:
+        asked: dict[str, Any] = {"seeds": spec.seeds, "episodes": episodes, "into": found, "done": done(found)}
+        evaluate(agent, state, spec.task, cells, **asked, **settings)
+    return found
 
 
 def evaluate_missing(
@@ -196,23 +172,30 @@ def train_run(
     """
     spec.check_data(train_data.provenance)
     folder = RunFolder.create(root or runs_dir(), spec)
-    with folder.lock(), stop_request() as stop:
+    with folder.lock(), stop_request("stops with a checkpoint") as stop:
         if not folder.done:
             release_programs()
             state, step = load_or_init(folder, spec, train_data)
+            check_folder(folder.path, "the training", room=CHECKPOINTS * _bytes(state))
             state, train_data, val_data = spread(state, train_data, val_data)
             folder.rewind(step)
             folder.note_environment()
-            bar = tqdm(
-                total=spec.steps,
-                initial=step,
-                unit="update",
-                desc=f"train {folder.path.name}",
-                disable=None if progress else True,
-            )
+            name = f"train {folder.path.name}"
+            bar = progress_bar(total=spec.steps, initial=step, unit="update", desc=name, shown=progress)
             with bar:
                 _Loop(folder, spec, schedule, train_data, val_data, evaluate, stop, bar).run(state, step)
     return read_run(folder)
+
+
+def _bytes(state: TrainState) -> int:
+    """Of all arrays of a state."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(state) if eqx.is_array(leaf))
+
+
+def _losses(rows: list[dict[str, Any]]) -> str:
+    """The losses of a report, as the mean of all seeds."""
+    names = [name for name in rows[0] if name.startswith("loss")]
+    return ", ".join(f"{name} {np.mean([row[name] for row in rows]):.4g}" for name in names)
 
 
 class _Loop:
@@ -276,7 +259,9 @@ class _Loop:
             held_out = jax.device_get(validate(self.agent, self.val_data, weights, state))
         rows = running.rows(step, self.spec.seeds)
         of_seed = [{name: float(value[i]) for name, value in held_out.items()} for i in range(len(rows))]
-        self.folder.append_metrics([row | more for row, more in zip(rows, of_seed, strict=True)])
+        rows = [row | more for row, more in zip(rows, of_seed, strict=True)]
+        self.folder.append_metrics(rows)
+        self.bar.report(_losses(rows))
 
     def _save_and_evaluate(self, state: TrainState, running: Running, step: int) -> None:
         evaluates = self._evaluates_at(step)

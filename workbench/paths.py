@@ -1,11 +1,19 @@
 """Where files live, and writes that are either whole or absent."""
 
+import errno
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+NOT_OFFERED = (errno.ENOSYS, errno.ENOLCK, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+"""Errors by which file systems say that they have no locks, no links, or nothing to flush."""
+
+LONGEST = 255
+"""Bytes of the longest name of a file on most file systems."""
 
 
 def data_dir() -> Path:
@@ -31,12 +39,12 @@ def policies_dir() -> Path:
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path` that replaces it, flushed to disk, only if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         with open(temporary, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            flush(file.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
     finally:
@@ -44,12 +52,31 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, so that a rename in it survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Flush a folder's entries, so that a rename in it survives a power cut; not where it may not be listed."""
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        flush(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush(descriptor: int) -> None:
+    """Flush to disk, where the file system knows of it."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that no other process, on this machine or another, writes to, and no longer than may be."""
+    mark = f".{os.getpid()}-{secrets.token_hex(3)}.tmp"
+    kept = os.fsencode(path.name)[: LONGEST - 1 - len(mark)].decode(errors="ignore")
+    return path.with_name(f".{kept}{mark}")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -12,6 +12,7 @@ from workbench.errors import NoGraphicsError
 from workbench.evaluate.cell import Cell, grid
 from workbench.evaluate.rollout import save_rollouts
 from workbench.experiments import Schedule, evaluate_missing, evaluate_run, train_run
+from workbench.guards import check_folder
 from workbench.paths import atomic_write, write_json
 from workbench.plots.learning import learning_curve
 from workbench.plots.scaling import scaling, subject
@@ -79,6 +80,8 @@ def quickstart(
     from workbench.data.make import make_dataset
     from workbench.data.ogbench_files import load_task
 
+    if out is not None:
+        check_folder(out, "the quickstart")
     seconds: dict[str, float] = {}
     with _step("data", seconds, say, f"{size.episodes} episodes of cube-single-play by OGBench's oracle, then kept"):
         path = make_dataset(DATASET, episodes=size.episodes, workers=workers)

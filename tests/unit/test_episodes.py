@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import pandas as pd
 import pytest
 
@@ -12,7 +13,6 @@ from tests.unit.test_spec import TASK, tiny_spec
 from workbench import experiments
 from workbench.data.catalogue import parse_task
 from workbench.evaluate.cell import Cell
-from workbench.evaluate.evaluation import Evaluation as Played
 from workbench.store.episodes import EVAL_KEY, MEANING, complete, joined, scores
 from workbench.store.folder import RunFolder
 from workbench.store.query import list_runs
@@ -20,6 +20,7 @@ from workbench.sweeps.ledger import missing_steps, statuses
 from workbench.sweeps.plan import Job
 from workbench.sweeps.progress import progress
 from workbench.sweeps.spec import Evaluation
+from workbench.train import init_seeds
 
 CELL: dict[str, Any] = {"step": 10, "m_inf": 1, "n": 4, "verifier": "mean", "success_timing": "post"}
 LIMIT = parse_task(TASK)[0].limit
@@ -86,8 +87,10 @@ def test_a_score_is_of_episodes_of_the_length_asked_for(asked, found) -> None:
 @pytest.mark.parametrize("record", [0, 1])
 def test_what_is_played_to_be_filmed_measures_nothing(folder, monkeypatch, record) -> None:
     played = episodes(range(1), 9.0).drop(columns="step").to_dict("records")
-    monkeypatch.setattr(experiments, "load_agent", lambda *_: (None, type("State", (), {"step": [10]})))
-    monkeypatch.setattr(experiments, "evaluate", lambda *_, **__: Played(played))
+    state = init_seeds(folder.spec.build_agent(), random_data().example(), folder.spec.seeds)
+    state = eqx.tree_at(lambda s: s.step, state, state.step + 10)
+    monkeypatch.setattr(experiments, "load_agent", lambda *_: (None, state))
+    monkeypatch.setattr(experiments, "evaluate", lambda *_, into, **__: into.rows.extend(played))
     folder.add_evals(episodes(range(1), 1.0))
     experiments.evaluate_run(folder, [Cell(1, 4)], episodes=1, record=record)
     assert set(folder.evals()["act_ms"]) == {1.0 if record else 9.0}

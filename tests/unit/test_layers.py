@@ -8,7 +8,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
-    {"errors", "paths", "guards", "processes", "verifiers", "selection", "types", "schedules", "compile_cache"},
+    {
+        "errors",
+        "paths",
+        "guards",
+        "processes",
+        "stopping",
+        "progress",
+        "verifiers",
+        "selection",
+        "types",
+        "schedules",
+        "compile_cache",
+    },
     {"flow", "diffusion"},
     {"nets"},
     {"data"},

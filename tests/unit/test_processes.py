@@ -7,35 +7,59 @@ import subprocess
 import sys
 import threading
 
-from workbench.processes import own_environment, worker_conditions
+import pytest
+
+from workbench.processes import how_it_ended, own_environment, worker_conditions
 from workbench.render.backend import users_own
 
-SPAWN = """
-import json, os, signal
-from multiprocessing import get_context
-from workbench.processes import worker_conditions
+TOLD = """
+import os, signal
 
 def told(pipe):
     pipe.send((sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])), os.environ["OMP_NUM_THREADS"]))
+"""
 
-if __name__ == "__main__":
-    found = []
-    for _ in range(2):
-        here, there = get_context("spawn").Pipe()
-        with worker_conditions():
-            process = get_context("spawn").Process(target=told, args=(there,))
-            process.start()
-        found.append(here.recv())
-        process.join()
-    print(json.dumps(found))
+SPAWN = """
+import json
+from multiprocessing import get_context
+from telling import told
+from workbench.processes import worker_conditions
+
+print("once")
+found = []
+for _ in range(2):
+    here, there = get_context("spawn").Pipe()
+    with worker_conditions():
+        process = get_context("spawn").Process(target=told, args=(there,))
+        process.start()
+    found.append(here.recv())
+    process.join()
+print(json.dumps(found))
 """
 
 
-def test_the_first_worker_too_has_ctrl_c_blocked(tmp_path):
+def test_a_script_without_a_main_guard_runs_once_and_its_first_worker_too_has_ctrl_c_blocked(tmp_path):
     """The first process that is spawned also starts multiprocessing's tracker, which touches the mask."""
     (tmp_path / "spawn.py").write_text(SPAWN)
+    (tmp_path / "telling.py").write_text(TOLD)
     done = subprocess.run([sys.executable, tmp_path / "spawn.py"], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [[[signal.SIGINT], "1"]] * 2
+    assert done.stdout.splitlines()[0::2] == ["once"]
+    assert json.loads(done.stdout.splitlines()[1]) == [[[signal.SIGINT], "1"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "untold"),
+    [
+        (-9, "exit code -9, which often means too little memory: use fewer", "again"),
+        (-11, "exit code -11: run the same again", "memory"),
+        (1, "exit code 1: what it printed stands above", "memory"),
+        (None, "exit code None: what it printed stands above", "memory"),
+    ],
+)
+def test_memory_is_blamed_only_where_the_system_killed(code, told, untold):
+    words = how_it_ended(code, "use fewer")
+    assert told in words
+    assert untold not in words
 
 
 def test_this_process_is_as_before_afterwards():

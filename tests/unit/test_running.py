@@ -90,7 +90,7 @@ def fixture_stop(monkeypatch):
 
     monkeypatch.setattr(experiments, "PIECE_SECONDS", 1e-9)
     monkeypatch.setattr(experiments, "train_piece", one)
-    monkeypatch.setattr(experiments, "stop_request", lambda: event.clear() or nullcontext(event))
+    monkeypatch.setattr(experiments, "stop_request", lambda _: event.clear() or nullcontext(event))
     return plan
 
 

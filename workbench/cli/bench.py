@@ -11,6 +11,7 @@ import tyro
 
 from workbench.cli.report import show
 from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.guards import check_folder
 from workbench.paths import read_json, write_json
 
 OTHERS = ("measuring", "speedrun")
@@ -50,6 +51,8 @@ class Bench:
             show(rows, self.json)
             return 0
         folder = Path("build/smoke/benchmarks" if self.smoke else "benchmarks/results")
+        if not self.saved:
+            check_folder(folder, "the measurement")
         rows: list[dict[str, Any]] = []
         for name, script in scripts.items():
             file = folder / f"{name}.json"
@@ -60,7 +63,6 @@ class Bench:
                 except NotHere as missing:
                     print(f"{name}: left out, {missing}", file=sys.stderr)
                     continue
-                folder.mkdir(parents=True, exist_ok=True)
                 write_json(file, found)
             rows += _rows(name, file)
         show(rows, self.json)

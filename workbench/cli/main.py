@@ -13,6 +13,7 @@ import tyro
 
 from workbench import __version__
 from workbench.errors import WorkbenchError
+from workbench.guards import refusal
 
 Commands: TypeAlias = Mapping[str, "str | Commands"]
 
@@ -57,12 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WorkbenchError as error:
         print(f"workbench: {error}", file=sys.stderr)
         return error.exit_code
-    except PermissionError as error:
-        print(f"workbench: no permission for {error.filename}: choose a folder you may write to.", file=sys.stderr)
-        return WorkbenchError.exit_code
-    except NotADirectoryError as error:
-        print(f"workbench: {error.filename}: a file stands where a folder should be; choose another.", file=sys.stderr)
-        return WorkbenchError.exit_code
     except KeyboardInterrupt as stop:
         print(f"workbench: {str(stop) or 'interrupted.'}", file=sys.stderr)
         return INTERRUPTED
@@ -70,6 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has gone; without this Python complains again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        words = refusal(error)
+        if words is None:
+            raise
+        print(f"workbench: {words}.", file=sys.stderr)
+        return WorkbenchError.exit_code
 
 
 def _parse(args: list[str]) -> Any:

@@ -34,12 +34,12 @@ class Replay:
         from workbench.compile_cache import enable_compile_cache
 
         enable_compile_cache()
-        from tqdm import tqdm
 
         from workbench.cli.code import run_files
         from workbench.data.load import load_data
         from workbench.errors import UnknownNameError
         from workbench.live.session import Session, same_machine
+        from workbench.progress import progress_bar
         from workbench.store.checkpoint import state_hash
 
         run_files(self.code)
@@ -50,7 +50,7 @@ class Replay:
         train, _ = load_data(session.task, self.data)
         rows = []
         for record in [records[self.branch]] if self.branch else records.values():
-            with tqdm(total=record.step, unit="update", desc=f"replay {record.name}", disable=None) as bar:
+            with progress_bar(total=record.step, unit="update", desc=f"replay {record.name}") as bar:
                 found = state_hash(record.replay(train, on_piece=partial(_tick, bar)))
             rows.append(
                 {

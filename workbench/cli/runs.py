@@ -19,5 +19,8 @@ class Runs:
         """Print one row a run."""
         from workbench.store.query import list_runs
 
-        show(records(list_runs(self.where)), self.json, f"runs folder: {runs_dir()}")
+        found = list_runs(self.where)
+        if not self.json and found["damage"].dropna().empty:
+            found = found.drop(columns="damage")
+        show(records(found), self.json, f"runs folder: {runs_dir()}")
         return 0

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from workbench.cli.report import show
+from workbench.guards import check_folder
+from workbench.paths import runs_dir
 
 if TYPE_CHECKING:
     from workbench.sweeps.engine import Engine, Outcome
@@ -107,6 +109,7 @@ class SweepCommand:
         from workbench.sweeps.plan import plan
         from workbench.sweeps.regenerated import make, next_missing
 
+        check_folder(runs_dir(), "the sweep")
         while (missing := next_missing(sweep)) is not None:
             self._train(sweep, [job for job in jobs if not job.problem])
             make(*missing)
@@ -127,11 +130,12 @@ class SweepCommand:
 
     def _engine(self, sweep: "SweepSpec") -> "Engine":
         from workbench.cli.code import run_files
+        from workbench.progress import goes_to_a_log
         from workbench.sweeps.engine import serial
         from workbench.sweeps.on_ray import on_ray
 
         if self.engine == "serial":
-            return partial(serial, progress=True)
+            return partial(serial, progress=not goes_to_a_log())
         files = tuple(path.resolve() for path in self.code)
         return partial(on_ray, part=sweep.ray, prepare=partial(run_files, files))
 

@@ -11,6 +11,9 @@ from workbench.cli.report import show
 if TYPE_CHECKING:
     from workbench.evaluate.rollout import Rollout
 
+ROOM = 20_000_000
+"""Bytes that must be free where films go; one of a single start takes a few of these millions."""
+
 
 @dataclass(frozen=True)
 class Video:
@@ -47,6 +50,7 @@ class Video:
         from workbench.evaluate.cell import protocol_grid
         from workbench.evaluate.rollout import save_rollouts
         from workbench.experiments import evaluate_run
+        from workbench.guards import check_folder
         from workbench.render.backend import NO_GRAPHICS, OFF, probe_backend
         from workbench.render.run import render_rollouts
         from workbench.store.query import find_run
@@ -55,7 +59,8 @@ class Video:
             raise NoGraphicsError(NO_GRAPHICS)
         run_files(self.code)
         folder = find_run(self.run_name)
-        out = self.out or folder.path / "video"
+        out = (self.out or folder.path / "video").absolute()
+        check_folder(out, "the film", ROOM)
         cells = protocol_grid(folder.spec.agent, environment_of(folder.spec.task), self.m_inf, self.n)
         played = evaluate_run(folder, cells, episodes=self.episodes, record=self.episodes)
         rows = []

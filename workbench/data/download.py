@@ -18,7 +18,7 @@ from tqdm import tqdm
 from workbench import __version__
 from workbench.errors import DatasetError
 from workbench.guards import is_full_disk
-from workbench.paths import read_json, sync_folder, write_json
+from workbench.paths import flush, read_json, sync_folder, write_json
 
 _BLOCK = 1 << 18
 _TRANSIENT = (408, 425, 429)
@@ -182,7 +182,7 @@ def _receive(response: HTTPResponse, part: Part, size: int | None, timeout: floa
         while block := _read(response, timeout):
             _write(file.write, block, part.path)
             bar.update(len(block))
-        os.fsync(file.fileno())
+        flush(file.fileno())
     if size is not None and part.size < size:
         raise HostError(f"the connection closed after {part.size:,} of {size:,} bytes", retry=True)
 

@@ -1,11 +1,11 @@
 """Success, return and time of a policy over a grid of inference budgets, many episodes at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.catalogue import cut_at, parse_task
@@ -15,6 +15,8 @@ from workbench.evaluate.lanes import LaneBook, Plan
 from workbench.evaluate.policy import Choice, Policy, make_policy, measure_act_ms, noise_keys
 from workbench.evaluate.pool import EnvPool
 from workbench.evaluate.rollout import Rollout
+from workbench.progress import progress_bar
+from workbench.stopping import Interrupted, stop_request
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,32 +54,40 @@ def evaluate(
     episodes: int,
     max_lanes: int = MAX_LANES,
     record: int = 0,
+    into: Evaluation | None = None,
+    done: Collection[tuple[int, Cell, int]] = (),
     **settings: Any,
 ) -> Evaluation:
     """Evaluate every seed of `state` (leading `seed` axis, in the order of `seeds`) in every cell.
 
-    Cells that do not fit into `max_lanes` together are evaluated one group after another. For the other settings and
-    what is repeatable see `evaluate_policy`.
+    Cells that do not fit into `max_lanes` together are evaluated one group after another. What comes of it is added to
+    `into`, whatever ends it; episodes in `done` are not played. For the other settings and what is repeatable see
+    `evaluate_policy`. The first Ctrl-C or SIGTERM lets the episodes under way end, and then raises `Interrupted`.
     """
-    act_ms = measure_act_ms(agent, state, cells, parse_task(task)[0].obs)
     size = max(1, max_lanes // len(seeds))
-    found = Evaluation()
-    for start in range(0, len(cells), size):
-        block = cells[start : start + size]
-        policy = make_policy(agent, state, block, diagnostics=record > 0)
-        part = evaluate_policy(
-            policy,
-            task,
-            block,
-            seeds=seeds,
-            episodes=episodes,
-            max_lanes=max_lanes,
-            record=record,
-            act_ms=act_ms,
-            **settings,
-        )
-        found.rows.extend(part.rows)
-        found.rollouts.extend(part.rollouts)
+    found = Evaluation() if into is None else into
+    wanted = len(found.rows) + len(cells) * len(seeds) * episodes - len(done)
+    with stop_request("stops after the episodes under way") as stop:
+        act_ms = measure_act_ms(agent, state, cells, parse_task(task)[0].obs)
+        for start in range(0, len(cells), size):
+            block = cells[start : start + size]
+            policy = make_policy(agent, state, block, diagnostics=record > 0)
+            evaluate_policy(
+                policy,
+                task,
+                block,
+                seeds=seeds,
+                episodes=episodes,
+                max_lanes=max_lanes,
+                record=record,
+                act_ms=act_ms,
+                into=found,
+                done=done,
+                stop=stop,
+                **settings,
+            )
+    if len(found.rows) < wanted:
+        raise Interrupted("the evaluation was stopped.")
     return found
 
 
@@ -97,6 +107,9 @@ def evaluate_policy(
     first_episode: int = 0,
     episode_limit: int | None = None,
     act_ms: Mapping[Cell, float] | None = None,
+    into: Evaluation | None = None,
+    done: Collection[tuple[int, Cell, int]] = (),
+    stop: threading.Event | None = None,
 ) -> Evaluation:
     """Run `episodes` episodes of every seed and cell, at most `max_lanes` at a time, in `workers` processes.
 
@@ -111,20 +124,36 @@ def evaluate_policy(
     it can change the last bits of an action, and a long contact-rich episode may then end otherwise: equal in
     distribution, not in every episode. Neither is a processor or MuJoCo version promised to repeat another's bits.
 
+    Episodes that have ended are added to `into` even where an exception ends the others; those in `done` (seed, cell,
+    number) are not played, and none is begun once `stop` is set.
+
     Raises `WorkbenchError` when there is nothing to evaluate, `DivergedError` when the policy answers NaN, and
     `WorkerError` when a worker fails.
     """
     if episodes < 1 or not cells or not seeds:
         raise WorkbenchError("nothing to evaluate: give at least one cell, one seed and one episode.")
-    plan = Plan(task, cells, seeds, episodes, record, key_seed, success_timing, act_ms or {}, first_episode)
+    found = Evaluation() if into is None else into
+    plan = Plan(task, cells, seeds, episodes, record, key_seed, success_timing, act_ms or {}, first_episode, done)
     book = LaneBook(plan, max_lanes)
-    bar = tqdm(total=book.total, desc=task, unit="episode", disable=None if progress else True)
+    if not book.total or (stop and stop.is_set()):
+        return found
+    bar = progress_bar(total=book.total, desc=task, unit="episode", shown=progress)
     settings = {"workers": workers, "success_timing": success_timing, "episode_limit": episode_limit}
-    with EnvPool(task, book.lanes, **settings) as pool, bar:
-        play(policy, book, pool, bar.update)
-    rows, rollouts = book.results()
-    meaning = {"episode_limit": cut_at(task, episode_limit), "key_seed": key_seed}
-    return Evaluation([row | meaning for row in rows], rollouts)
+
+    def ended(count: int) -> None:
+        bar.update(count)
+        if stop and stop.is_set():
+            book.close()
+
+    try:
+        with EnvPool(task, book.lanes, **settings) as pool, bar:
+            play(policy, book, pool, ended)
+    finally:
+        rows, rollouts = book.results()
+        meaning = {"episode_limit": cut_at(task, episode_limit), "key_seed": key_seed}
+        found.rows.extend(row | meaning for row in rows)
+        found.rollouts.extend(rollouts)
+    return found
 
 
 def play(policy: Policy, book: LaneBook, pool: EnvPool, ended: Callable[[int], object]) -> None:

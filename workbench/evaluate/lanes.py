@@ -1,7 +1,8 @@
 """Which episode runs in which lane: the bookkeeping between policy and workers."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from workbench.evaluate.worker import Start, Trace
 class Plan(NamedTuple):
     """What is evaluated: `episodes` of every seed and cell, numbered from `first_episode`.
 
-    The first `record` of them are kept with physics and decisions.
+    The first `record` of them are kept with physics and decisions. Those in `done` are not played.
     """
 
     task: str
@@ -29,6 +30,12 @@ class Plan(NamedTuple):
     success_timing: str
     act_ms: Mapping[Cell, float]
     first_episode: int = 0
+    done: Collection[tuple[int, Cell, int]] = ()
+
+    def left(self, seed: int, cell: Cell) -> deque[int]:
+        """Numbers of the episodes of a seed and cell that are to be played."""
+        numbers = range(self.first_episode, self.first_episode + self.episodes)
+        return deque(number for number in numbers if (seed, cell, number) not in self.done)
 
 
 class LaneBook:
@@ -47,13 +54,13 @@ class LaneBook:
         size = pairs * self.shape[2]
         self.groups = [slice(i * size, (i + 1) * size) for i in range(count)]
         self.lanes = count * size
-        self.total = pairs * plan.episodes
+        self._left = [[plan.left(seed, cell) for cell in plan.cells] for seed in plan.seeds]
+        self.total = sum(len(episodes) for row in self._left for episodes in row)
         self.episode = np.full(self.lanes, -1, np.int32)
         self.step = np.zeros(self.lanes, np.int32)
         self._return = np.zeros(self.lanes)
         self._success = np.zeros(self.lanes, bool)
         self._began = np.zeros(self.lanes)
-        self._next = np.full(self.shape[:2], plan.first_episode, np.int32)
         self._in_flight: dict[int, list[int]] = {group.start: [] for group in self.groups}
         self._decisions: dict[int, list[dict[str, Any]]] = {}
         self._rows: dict[tuple[int, int, int], dict[str, Any]] = {}
@@ -64,18 +71,22 @@ class LaneBook:
         """Whether an episode is still to be finished."""
         return len(self._rows) < self.total
 
+    def close(self) -> None:
+        """Begin no more episodes: those under way are the last."""
+        self._left = [[deque() for _ in row] for row in self._left]
+        self.total = len(self._rows) + int((self.episode >= 0).sum())
+
     def begin(self, group: slice) -> dict[int, Start]:
         """Give every free lane of a group the next episode of its seed and cell."""
-        starts, first = {}, self.plan.first_episode
+        starts, last = {}, self.plan.first_episode + self.plan.record
         for lane in range(group.start, group.stop):
             s, c = self._pair(lane)
-            if self.episode[lane] >= 0 or self._next[s, c] == first + self.plan.episodes:
+            if self.episode[lane] >= 0 or not self._left[s][c]:
                 continue
-            episode = int(self._next[s, c])
-            self._next[s, c] += 1
+            episode = self._left[s][c].popleft()
             self.episode[lane], self.step[lane] = episode, 0
             self._return[lane], self._success[lane], self._began[lane] = 0.0, False, time.perf_counter()
-            recorded = episode < first + self.plan.record
+            recorded = episode < last
             if recorded:
                 self._decisions[lane] = []
             starts[lane] = Start(episode_seed(self.plan.key_seed, self.plan.seeds[s], episode), recorded)

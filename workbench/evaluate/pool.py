@@ -11,7 +11,7 @@ import numpy as np
 from workbench.data.catalogue import parse_task
 from workbench.errors import WorkbenchError
 from workbench.evaluate.worker import Failure, Order, Start, Trace, table_dtype, work
-from workbench.processes import usable_cores, worker_conditions
+from workbench.processes import how_it_ended, usable_cores, worker_conditions
 
 
 class WorkerError(WorkbenchError):
@@ -88,8 +88,7 @@ class EnvPool:
         except (EOFError, ConnectionResetError):
             process.join()
             raise WorkerError(
-                f"an environment worker of {self.task} ended unexpectedly with exit code {process.exitcode}: "
-                "-9 often means too little memory, so use fewer lanes."
+                f"an environment worker of {self.task} {how_it_ended(process.exitcode, 'use fewer workers')}."
             ) from None
         if isinstance(answer, Failure):
             raise WorkerError(

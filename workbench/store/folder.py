@@ -6,7 +6,6 @@ all `DONE`.
 
 import json
 import logging
-import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ from typing import Any
 import pandas as pd
 from jaxtyping import PyTree
 
-from workbench.errors import BusyError, WorkbenchError, sentence
-from workbench.guards import full_disk_explained, in_turn, only_one
-from workbench.paths import atomic_write, read_json, write_json
+from workbench.errors import BusyError, WorkbenchError
+from workbench.guards import in_turn, only_one, refusals_explained
+from workbench.paths import atomic_write, flush, read_json, write_json
 from workbench.store.checkpoint import is_whole, load_checkpoint, save_checkpoint
+from workbench.store.damage import DamagedRunError, checked, metrics_row, reading, with_columns
 from workbench.store.environment import environment
 from workbench.store.episodes import EVAL_KEY, complete, joined, scores
 from workbench.store.spec import RunSpec
@@ -44,8 +44,11 @@ class RunFolder:
         folder = cls(root / spec.hash)
         with folder._disk():
             (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)
-            if not (folder.path / "spec.json").exists():
-                write_json(folder.path / "spec.json", spec.to_json())
+            file = folder.path / "spec.json"
+            if file.exists() and not folder.is_readable:
+                file.replace(file.with_suffix(".damaged"))  # the folder's name says which spec it was
+            if not file.exists():
+                write_json(file, spec.to_json())
         return folder
 
     def note_environment(self) -> None:
@@ -57,15 +60,27 @@ class RunFolder:
     def env(self) -> dict[str, Any]:
         """The last environment that trained the run, empty before its training began."""
         file = self.path / "env.json"
-        return read_json(file) if file.exists() else {}
+        if not file.exists():
+            return {}
+        with reading(file):
+            return dict(read_json(file))
 
     @property
     def spec(self) -> RunSpec:
-        """The spec in this folder; raises `WorkbenchError` when there is none."""
+        """The spec in this folder; raises `WorkbenchError` when there is none, `DamagedRunError` for another file."""
         file = self.path / "spec.json"
         if not file.exists():
             raise WorkbenchError(f"{self.path} is not a run folder: it has no spec.json. See `workbench runs`.")
-        return RunSpec.from_json(read_json(file))
+        with reading(file):
+            return checked(RunSpec.from_json(read_json(file)))
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the spec can be read."""
+        try:
+            return bool(self.spec)
+        except DamagedRunError:
+            return False
 
     @property
     def done(self) -> bool:
@@ -86,16 +101,18 @@ class RunFolder:
                 return False
         except BusyError:
             return True
+        except OSError:  # where no lock can be written, this process is at work no more than another here
+            return False
 
     def _disk(self) -> AbstractContextManager[None]:
-        return full_disk_explained(self.path, "it resumes from the last checkpoint")
+        return refusals_explained(self.path, "it resumes from the last checkpoint")
 
     def append_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Add rows to `metrics.jsonl` and flush them to disk."""
         with self._disk(), open(self.metrics_file, "a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
             file.flush()
-            os.fsync(file.fileno())
+            flush(file.fileno())
 
     def rewind(self, step: int) -> None:
         """Forget metrics and evaluations later than `step`, which will be made again."""
@@ -113,25 +130,19 @@ class RunFolder:
         rows, damaged = [], []
         lines = self.metrics_file.read_text(errors="replace").splitlines() if self.metrics_file.exists() else []
         for number, line in enumerate(lines, 1):
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                damaged.append(number)
+            row = metrics_row(line)
+            (damaged.append(number) if row is None else rows.append(row))
         if damaged and damaged != [len(lines)]:
             log.warning(f"{self.metrics_file} is damaged in lines {', '.join(map(str, damaged))}: they are left out.")
         return rows
 
     def evals(self) -> pd.DataFrame:
-        """Every evaluated episode so far (empty when there is none); raises `WorkbenchError` for a damaged table."""
+        """Every evaluated episode so far (empty when there is none); raises `DamagedRunError` for another file."""
         if not self.evals_file.exists():
             return pd.DataFrame(columns=EVAL_KEY)
-        try:
-            with open(self.evals_file, "rb") as file:
-                return complete(pd.read_parquet(file, page_checksum_verification=True))
-        except (OSError, ValueError) as error:
-            raise WorkbenchError(
-                f"{self.evals_file} is damaged ({sentence(error)}): move it away and evaluate the run again."
-            ) from error
+        with reading(self.evals_file), open(self.evals_file, "rb") as file:
+            table = complete(pd.read_parquet(file, page_checksum_verification=True))
+            return with_columns(table, [*EVAL_KEY, "success"])
 
     def scores(self, episode_limit: int | None = None, key_seed: int = 0) -> pd.DataFrame:
         """Of the evaluated episodes those that are a score of the task, as `episodes.scores` has it."""

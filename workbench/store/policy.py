@@ -21,7 +21,7 @@ from workbench import __version__
 from workbench.agents.base import TrainState
 from workbench.data.load import example_of
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.guards import full_disk_explained, in_turn
+from workbench.guards import in_turn, refusals_explained
 from workbench.paths import atomic_write, policies_dir, read_json, write_json
 from workbench.store.checkpoint import is_whole, save_checkpoint
 from workbench.store.folder import RunFolder
@@ -171,7 +171,7 @@ def open_policy(name: str, root: Path, folder: Path | None = None) -> RunFolder:
     policy = read_policy(name, folder)
     run = RunFolder(root / "policies" / f"{name}-{policy.sha256[:12]}")
     checkpoint = run.path / "ckpt" / f"{policy.step:010d}.ckpt"
-    with full_disk_explained(run.path, "the policy is unpacked again"):
+    with refusals_explained(run.path, "the policy is unpacked again"):
         run.path.mkdir(parents=True, exist_ok=True)
         with in_turn(run.path / ".unpack.lock"):
             if not ((run.path / "spec.json").exists() and is_whole(checkpoint, policy.step)):

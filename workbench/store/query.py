@@ -10,6 +10,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.paths import runs_dir
 from workbench.store.condition import rows_where
+from workbench.store.damage import DamagedRunError
 from workbench.store.episodes import scores
 from workbench.store.folder import RunFolder
 from workbench.store.policy import PREFIX, open_policy
@@ -69,14 +70,31 @@ def list_runs(where: str = "true", root: Path | None = None) -> pd.DataFrame:
 
     `where` is a DuckDB condition on those columns, such as `agent = 'sorl' and success > 0.5`. Success is the mean over
     episodes and seeds of the last evaluated step's best cell, of those judged after the action where there are any.
-    Episodes that were cut short are no scores.
-    Raises `WorkbenchError` for a condition DuckDB refuses.
+    Episodes that were cut short are no scores. A run of which a file cannot be read has its `damage` in a sentence, and
+    little else. May be called in any thread. Raises `WorkbenchError` for a condition DuckDB refuses.
     """
     root = root or runs_dir()
-    rows = [_row(RunFolder(file.parent)) for file in sorted(root.glob("*/spec.json"))]
-    runs = pd.DataFrame(rows, columns=[*ROW, *BEST]).astype(BEST)
+    folders = [RunFolder(file.parent) for file in sorted(root.glob("*/spec.json"))]
+    runs = pd.DataFrame(map(_listed, folders), columns=[*ROW, *BEST]).astype(BEST)
     runs = runs.sort_values(["task", "agent", "preset", "hash"], ignore_index=True)
     return rows_where(runs, "runs", where).convert_dtypes()
+
+
+CELL = ["m_inf", "n", "verifier", "success_timing"]
+ROW = ("hash", "task", "agent", "preset", "seeds", "steps", "step", "done", "data")
+BEST = {"eval_step": "Int64", "m_inf": "Int64", "n": "Int64", "verifier": "string", "success_timing": "string"}
+BEST |= {"success": "Float64", "episodes": "Int64", "damage": "string"}
+"""Columns of the list: of the run, and of its best cell, whose values may be missing, as is what cannot be read."""
+
+
+def _listed(folder: RunFolder) -> dict[str, Any]:
+    """A row of the list, with as much as can be read."""
+    row: dict[str, Any] = {"hash": folder.path.name}
+    try:
+        row |= _row(folder)
+        return row | _best_cell(folder, row["task"])
+    except DamagedRunError as error:
+        return row | {"damage": str(error)}
 
 
 def _best_cell(folder: RunFolder, task: str) -> dict[str, Any]:
@@ -103,13 +121,6 @@ def _place(row: dict[str, Any]) -> tuple:
     """Order of cells, the best first; of equals the cheapest."""
     before = row["success_timing"] != "post", -row["episodes"], -row["success"]
     return *before, row["n"], row["m_inf"], row["verifier"]
-
-
-CELL = ["m_inf", "n", "verifier", "success_timing"]
-ROW = ("hash", "task", "agent", "preset", "seeds", "steps", "step", "done", "data")
-BEST = {"eval_step": "Int64", "m_inf": "Int64", "n": "Int64", "verifier": "string", "success_timing": "string"}
-BEST |= {"success": "Float64", "episodes": "Int64"}
-"""Columns of the list: of the run, and of its best cell, whose values may be missing."""
 
 
 def _row(folder: RunFolder) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.guards import check_folder
 from workbench.store.environment import environment
 from workbench.studies.table import Table, find_table, provenance, read_table, write_table
 
@@ -119,6 +120,7 @@ def run_study(name: str, folder: Path, *, smoke: bool = False) -> list[Path]:
     """
     if name not in STUDIES:
         raise UnknownNameError("study", name, STUDIES)
+    check_folder(folder, "the study")
     study, start = STUDIES[name], time.perf_counter()
     tables = study.load()(smoke)
     if set(tables) != set(study.tables):

@@ -9,7 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
+from workbench.guards import link_or_copy
 from workbench.paths import atomic_write
+from workbench.store.damage import DamagedRunError
 from workbench.store.folder import RunFolder
 from workbench.sweeps.plan import Job
 
@@ -36,8 +38,7 @@ def keep_scored(folder: RunFolder, scored: Iterable[int]) -> None:
     if int(newest.stem) in scored:
         kept = folder.path / "scored" / newest.name
         kept.parent.mkdir(exist_ok=True)
-        kept.unlink(missing_ok=True)
-        kept.hardlink_to(newest)
+        link_or_copy(newest, kept)
 
 
 def to_evaluate(job: Job) -> Iterator[Path]:
@@ -70,8 +71,11 @@ def missing_steps(job: Job) -> list[int]:
 
 @lru_cache(maxsize=10_000)
 def _episodes(file: Path, success_timing: str, episode_limit: int | None, _: int) -> dict[tuple, int]:
-    """Episodes of a run, read again when the file changes."""
-    return RunFolder(file.parent).episodes(success_timing, episode_limit)
+    """Episodes of a run, read again when the file changes; none of one that cannot be read, as `evaluate` will say."""
+    try:
+        return RunFolder(file.parent).episodes(success_timing, episode_limit)
+    except DamagedRunError:
+        return {}
 
 
 def is_finished(job: Job) -> bool:

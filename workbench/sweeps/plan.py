@@ -233,6 +233,7 @@ def existing_seeds(root: Path) -> dict[str, list[tuple[int, ...]]]:
     found: dict[str, list[tuple[bool, tuple[int, ...]]]] = {}
     for file in sorted(root.glob("*/spec.json")):
         folder = RunFolder(file.parent)
-        found.setdefault(_family(folder.spec), []).append((folder.done, folder.spec.seeds))
+        if folder.is_readable:  # what cannot be read is no run of the sweep, and `list_runs` tells of it
+            found.setdefault(_family(folder.spec), []).append((folder.done, folder.spec.seeds))
     order = {family: sorted(runs, key=lambda run: (not run[0], -len(run[1]), run[1])) for family, runs in found.items()}
     return {family: [seeds for _, seeds in runs] for family, runs in order.items()}

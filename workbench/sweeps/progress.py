@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from workbench.evaluate.cell import Cell
+from workbench.store.damage import DamagedRunError
 from workbench.sweeps.estimate import HOUR, kind
 from workbench.sweeps.ledger import Status, statuses
 from workbench.sweeps.plan import Job
@@ -73,7 +74,11 @@ def _success(job: Job) -> str | None:
     """Success at the last scored update: at the best budget, and at that of least compute."""
     if not job.folder.evals_file.exists():
         return None
-    evals, asked = job.folder.scores(job.evaluation.episode_limit), {(c.m_inf, c.n, c.verifier) for c in job.cells}
+    try:
+        evals = job.folder.scores(job.evaluation.episode_limit)
+    except DamagedRunError as error:
+        return str(error)
+    asked = {(c.m_inf, c.n, c.verifier) for c in job.cells}
     evals = evals[(evals["success_timing"] == job.evaluation.success_timing) & evals["step"].isin(job.scored)]
     evals = evals[[each in asked for each in zip(evals["m_inf"], evals["n"], evals["verifier"], strict=True)]]
     if not len(evals):

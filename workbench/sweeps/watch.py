@@ -1,4 +1,7 @@
-"""Progress of a sweep in a terminal: one bar for all updates, one line a running run, read from the run folders."""
+"""Progress of a sweep, read from the run folders: in a terminal a bar for all updates and a line a running run.
+
+In a log it is a line now and then.
+"""
 
 import threading
 from collections.abc import Sequence
@@ -6,17 +9,20 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from workbench.progress import Bar, Lines, progress_bar
 from workbench.sweeps.ledger import Status, statuses
 from workbench.sweeps.plan import Job
 
 EVERY = 1.0
 """Seconds between two looks at the folders."""
+LOG_EVERY = 20.0
+"""Seconds between two looks for a log, to which a line goes at most every minute."""
 LINES = 8
 """Running runs that get a line of their own."""
 
 
 class Watch:
-    """Draws progress while a sweep runs, in a block; off where standard error is no terminal, unless `force`d.
+    """Shows progress while a sweep runs, in a block, where `progress_bar` shows it; `force` draws a bar anywhere.
 
     The bar counts updates of all runs, so its estimate of the time left leaves evaluations out. `lines` adds a line for
     each running run; without it the run at work draws its own.
@@ -28,7 +34,11 @@ class Watch:
         self._stop = threading.Event()
         total = sum(job.spec.steps for job in jobs)
         off = False if force else None
-        self._bar = tqdm(total=total, unit="update", unit_scale=True, desc="sweep", disable=off, smoothing=0.05)
+        settings = {"total": total, "unit": "update", "desc": "sweep"}
+        terminal = {"unit_scale": True, "smoothing": 0.05}
+        self._bar = Bar(**settings, **terminal, disable=False) if force else progress_bar(**settings, **terminal)
+        self._log = isinstance(self._bar, Lines)
+        lines = lines and not self._log
         self._rows = [
             tqdm(total=0, bar_format="{desc}", disable=off, leave=False) for _ in range(LINES if lines else 0)
         ]
@@ -51,7 +61,7 @@ class Watch:
             bar.close()
 
     def _run(self) -> None:
-        while not self._stop.wait(EVERY):
+        while not self._stop.wait(LOG_EVERY if self._log else EVERY):
             self._look()
 
     def _look(self, first: bool = False) -> None:

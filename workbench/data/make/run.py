@@ -6,8 +6,6 @@ import sys
 from functools import cached_property
 from pathlib import Path
 
-from tqdm import tqdm
-
 from workbench.data.catalogue import dataset_info
 from workbench.data.make.episodes import Collector, collect_episode, episode_rng
 from workbench.data.make.record import is_made, write_set
@@ -16,7 +14,8 @@ from workbench.data.make.shards import Shard, is_finished, plan_shards, write_sh
 from workbench.data.make.spec import MakeSpec, open_collector, plan_set
 from workbench.data.make.workers import Report, run_jobs
 from workbench.errors import WorkbenchError
-from workbench.guards import full_disk_explained, only_one
+from workbench.guards import check_folder, only_one, refusals_explained
+from workbench.progress import progress_bar
 
 
 def make_dataset(
@@ -49,10 +48,10 @@ def make_dataset(
         raise WorkbenchError(f"workers must be at least 1, not {workers}.")
     folder = folder or spec.default_folder()
     target = folder / f"{spec.name}.npz"
-    with full_disk_explained(folder, "the shards finished so far are kept"):
-        folder.mkdir(parents=True, exist_ok=True)
+    with refusals_explained(folder, "the shards finished so far are kept"):
         if is_made(target, spec):
             return target
+        check_folder(folder, f"the making of '{spec.name}'")
         with only_one(folder / f".{spec.name}.lock", f"making '{spec.name}'"):
             if not is_made(target, spec):  # another process may have finished it meanwhile
                 _make(target, spec, expert, workers, progress)
@@ -89,7 +88,7 @@ def _make(target: Path, spec: MakeSpec, expert: Path | None, workers: int, progr
     rows = {shard: shard.count * spec.rows for shard in shards}
     total, done = sum(rows.values()), sum(rows.values()) - sum(rows[shard] for shard in missing)
     try:
-        with tqdm(total=total, initial=done, desc=spec.name, unit="row", disable=None if progress else True) as bar:
+        with progress_bar(total=total, initial=done, desc=spec.name, unit="row", shown=progress) as bar:
             run_jobs(ShardMaker(spec, expert), missing, workers, bar.update)
     except KeyboardInterrupt:
         kept = sum(map(is_finished, shards))

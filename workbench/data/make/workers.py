@@ -10,7 +10,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeAlias
 
 from workbench.errors import WorkbenchError
-from workbench.processes import worker_conditions
+from workbench.processes import how_it_ended, worker_conditions
 
 Report: TypeAlias = Callable[[int], object]
 Work: TypeAlias = Callable[[Any, Report], None]
@@ -68,8 +68,8 @@ def _receive(connection: Connection, process: BaseProcess) -> int | None:
     except (EOFError, ConnectionResetError):
         process.join()
         raise WorkbenchError(
-            f"a worker process ended unexpectedly with exit code {process.exitcode} "
-            "(-9 often means too little memory: use fewer workers); run the same command again to continue."
+            f"a worker process {how_it_ended(process.exitcode, 'use fewer workers')}; "
+            "run the same command again to continue."
         ) from None
     if isinstance(message, Exception):
         raise message
