@@ -88,7 +88,7 @@ def train_piece(
 
     Whatever trains a run, or repeats it, does it by this.
     """
-    with spec.matmul_precision():
+    with spec.arithmetic():
         return train_chunk(agent, data, weights, state, steps, spec.batch_size)
 
 
@@ -142,7 +142,7 @@ def evaluate_run(
     spec = folder.spec
     release_programs()
     agent, state = load_agent(folder, checkpoint)
-    with spec.matmul_precision():
+    with spec.arithmetic():
         evaluation = evaluate(agent, state, spec.task, cells, seeds=spec.seeds, episodes=episodes, **settings)
     folder.add_evals(evaluation.table().assign(step=int(state.step[0])))
     return evaluation
@@ -260,7 +260,7 @@ class _Loop:
 
     def _report(self, state: TrainState, reports: list, step: int, seconds: float) -> None:
         total = sum(steps for steps, _ in reports)
-        with self.spec.matmul_precision():
+        with self.spec.arithmetic():
             held_out = jax.device_get(validate(self.agent, self.val_data, self.weights, state))
         rows = []
         for i, seed in enumerate(self.spec.seeds):

@@ -12,6 +12,7 @@ from jaxtyping import Array, Int, Key
 
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.dataset import Dataset
+from workbench.numerics import held
 from workbench.types import Batch, LossWeights, Metrics, as_int32
 
 
@@ -35,6 +36,7 @@ class ChunkReport(eqx.Module):
         return step, tuple(sorted(name for name, first in bad.items() if first == step))
 
 
+@held()
 def init_seeds(agent: AbstractAgent, example: Batch, seeds: tuple[int, ...]) -> TrainState:
     """A fresh state for each seed, stacked on a leading `seed` axis; `example` is one transition."""
     return _init_seeds(agent, example, jnp.stack([jax.random.key(seed) for seed in seeds]))
@@ -119,6 +121,7 @@ def _train_chunk(agent, data, weights, state, num_steps, batch_size):
     return over_seeds(partial(_one_seed, agent, data, batch_size, num_steps), weights, state)
 
 
+@held()
 def train_chunk(
     agent: AbstractAgent, data: Dataset, weights: LossWeights, state: TrainState, num_steps: int, batch_size: int = 256
 ) -> tuple[TrainState, ChunkReport]:
@@ -139,6 +142,7 @@ def _validate(agent, data, weights, state, batch_size):
     return over_seeds(one, weights, state)
 
 
+@held()
 def validate(
     agent: AbstractAgent, data: Dataset, weights: LossWeights, state: TrainState, batch_size: int = 1024
 ) -> Metrics:

@@ -20,6 +20,7 @@ from jaxtyping import PyTree
 from workbench import __version__
 from workbench.errors import BusyError, WorkbenchError
 from workbench.guards import full_disk_explained, in_turn, only_one
+from workbench.numerics import rounding
 from workbench.paths import atomic_write, read_json, write_json
 from workbench.store.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from workbench.store.spec import RunSpec
@@ -189,7 +190,7 @@ class RunFolder:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, device and git state: what a number's table needs beside it."""
+    """Versions, device, git state, and what rounds otherwise: what a number's table needs beside it."""
     packages = ("jax", "jaxlib", "equinox", "optax", "numpy", "ogbench", "mujoco")
     return {
         "workbench": __version__,
@@ -198,6 +199,7 @@ def environment() -> dict[str, Any]:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "device": jax.devices()[0].device_kind,
         "versions": {package: metadata.version(package) for package in packages},
+        "rounding": rounding(),
     }
 
 

@@ -5,13 +5,12 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import equinox as eqx
-import jax
 import numpy as np
 from jaxtyping import Array
 
@@ -23,6 +22,7 @@ from workbench.agents.terms import TERMS, Term
 from workbench.data.dataset import Provenance
 from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.numerics import held_for_run
 from workbench.types import LossWeights
 
 PRECISIONS = {"float32": "float32", "tensorfloat32": "default", "bfloat16": "BF16_BF16_F32"}
@@ -110,9 +110,9 @@ class RunSpec:
                 f"revision {REVISION}: its metrics and episodes can be read, but to go on, train it anew."
             )
 
-    def matmul_precision(self) -> AbstractContextManager[None]:
-        """Where matrix products are compiled in this run's precision; the parameters stay float32."""
-        return jax.default_matmul_precision(PRECISIONS[self.precision]) if self.precision else nullcontext()
+    def arithmetic(self) -> AbstractContextManager[None]:
+        """Where this run is computed: matrix products in its precision, all else as `numerics` holds it."""
+        return held_for_run(PRECISIONS[self.precision] if self.precision else None)
 
     def build_weights(self) -> LossWeights:
         """The initial loss weights."""
