@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.agents.base import AbstractAgent, TrainState
+from workbench.agents.next_action import check_next_actions
 from workbench.compile_cache import release_programs
 from workbench.data.dataset import Dataset
 from workbench.data.load import example_of
@@ -95,6 +96,7 @@ def train_piece(
 def load_or_init(folder: RunFolder, spec: RunSpec, data: Dataset) -> tuple[TrainState, int]:
     """The newest whole checkpoint's state and step, or a fresh state and 0; damaged checkpoints are set aside."""
     agent, example = spec.build_agent(), data.example()
+    check_next_actions(agent, data)
     like = eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds)
     found = folder.load_latest(like, set_aside=True)
     if found is None:
@@ -182,7 +184,7 @@ def train_run(
 
     `evaluate(folder)` is called every `schedule.eval_every` updates, after a checkpoint. Raises
     `DivergedError` when a metric stops being finite, `Interrupted` after Ctrl-C once a checkpoint is on disk, and
-    `WorkbenchError` for data that is not the spec's.
+    `WorkbenchError` for data that is not the spec's or that its agent cannot be trained on.
     """
     spec.check_data(train_data.provenance)
     folder = RunFolder.create(root or runs_dir(), spec)
