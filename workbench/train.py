@@ -11,6 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int, Key
 
 from workbench.agents.base import AbstractAgent, TrainState
+from workbench.agents.returned import metrics, stepped
 from workbench.data.dataset import Dataset
 from workbench.numerics import held
 from workbench.types import Batch, LossWeights, Metrics, as_int32
@@ -58,21 +59,22 @@ def _one_seed(
     def one_update(state: TrainState) -> tuple[TrainState, Metrics]:
         key, key_batch = jax.random.split(state.key)
         batch = data.sample(batch_size, key=key_batch)
-        return agent.update(eqx.tree_at(lambda s: s.key, state, key), batch, weights)
+        returned = agent.update(eqx.tree_at(lambda s: s.key, state, key), batch, weights)
+        return stepped(agent.name, eqx.filter(state, eqx.is_array), returned)
 
     arrays, static = eqx.partition(state, eqx.is_array)
 
     @partial(jax.jit, inline=True)  # so that asking for the names and running it share one trace
     def of_arrays(arrays):
-        state, metrics = one_update(eqx.combine(arrays, static))
-        return eqx.filter(state, eqx.is_array), metrics
+        state, told = one_update(eqx.combine(arrays, static))
+        return eqx.filter(state, eqx.is_array), told
 
     names = list(jax.eval_shape(of_arrays, arrays)[1])
 
     def body(_: Int[Array, ""], carry):
         arrays, total, first_bad = carry
-        arrays, metrics = of_arrays(arrays)
-        values = jnp.stack([metrics[name] for name in names])
+        arrays, told = of_arrays(arrays)
+        values = jnp.stack([told[name] for name in names])
         first_bad = jnp.where((first_bad == 0) & ~jnp.isfinite(values), arrays.step, first_bad)
         return arrays, total + values, first_bad
 
@@ -137,7 +139,8 @@ def train_chunk(
 def _validate(agent, data, weights, state, batch_size):
     def one(weights: LossWeights, state: TrainState) -> Metrics:
         key = jax.random.key(0)
-        return agent.validate(state, data.sample(batch_size, key=key), weights, key=jax.random.fold_in(key, 1))
+        reported = agent.validate(state, data.sample(batch_size, key=key), weights, key=jax.random.fold_in(key, 1))
+        return metrics(agent.name, reported, "validate")
 
     return over_seeds(one, weights, state)
 
