@@ -2,6 +2,7 @@
 
 import difflib
 import traceback
+import warnings
 from collections.abc import Iterable
 
 
@@ -47,6 +48,15 @@ class DivergedError(WorkbenchError):
     """Training produced a value that is not finite."""
 
     exit_code = 4
+
+
+class Note(UserWarning):
+    """Something that is good to know and stops nothing."""
+
+
+def note(text: str) -> None:
+    """Say a `Note`: below the cell of a notebook, as a line of the command line; the same one once a process."""
+    warnings.warn(text, Note, stacklevel=2)
 
 
 def told(error: BaseException | None) -> str | None:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from workbench.agents.base import AbstractAgent, TrainState
+from workbench.agents.next_action import check_next_actions
 from workbench.compile_cache import release_programs
 from workbench.data.dataset import Dataset
 from workbench.data.load import example_of
@@ -63,13 +64,14 @@ def train_piece(
 
     Whatever trains a run, or repeats it, does it by this.
     """
-    with spec.matmul_precision():
+    with spec.arithmetic():
         return train_chunk(agent, data, weights, state, steps, spec.batch_size, spec.build_schedule())
 
 
 def load_or_init(folder: RunFolder, spec: RunSpec, data: Dataset) -> tuple[TrainState, int]:
     """The newest whole checkpoint's state and step, or a fresh state and 0; damaged checkpoints are set aside."""
     agent, example = spec.build_agent(), data.example()
+    check_next_actions(agent, data)
     like = eqx.filter_eval_shape(init_seeds, agent, example, spec.seeds)
     found = folder.load_latest(like, set_aside=True)
     if found is None:
@@ -123,7 +125,7 @@ def evaluate_run(
     check_folder(folder.path, "the evaluation")
     release_programs()
     agent, state = load_agent(folder, checkpoint)
-    with spec.matmul_precision(), kept(folder, state, cells, episodes, settings) as found:
+    with spec.arithmetic(), kept(folder, state, cells, episodes, settings) as found:
         asked: dict[str, Any] = {"seeds": spec.seeds, "episodes": episodes, "into": found, "done": done(found)}
         evaluate(agent, state, spec.task, cells, **asked, **settings)
     return found
@@ -168,7 +170,8 @@ def train_run(
 
     `evaluate(folder)` is called every `schedule.eval_every` updates, after a checkpoint, and once more where training
     goes on from there: a kill may have come between the two. Raises `DivergedError` when a metric stops being finite,
-    `Interrupted` after Ctrl-C once a checkpoint is on disk, and `WorkbenchError` for data that is not the spec's.
+    `Interrupted` after Ctrl-C once a checkpoint is on disk, and `WorkbenchError` for data that is not the spec's or
+    that its agent cannot be trained on.
     """
     spec.check_data(train_data.provenance)
     folder = RunFolder.create(root or runs_dir(), spec)
@@ -255,7 +258,7 @@ class _Loop:
 
     def _report(self, state: TrainState, running: Running, step: int) -> None:
         weights = self.scheduled.with_weights(self.weights, state.step[0]) if self.scheduled else self.weights
-        with self.spec.matmul_precision():
+        with self.spec.arithmetic():
             held_out = jax.device_get(validate(self.agent, self.val_data, weights, state))
         rows = running.rows(step, self.spec.seeds)
         of_seed = [{name: float(value[i]) for name, value in held_out.items()} for i in range(len(rows))]

@@ -11,7 +11,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int, Key
 
 from workbench.agents.base import AbstractAgent, TrainState
+from workbench.agents.returned import metrics, stepped
 from workbench.data.dataset import Dataset
+from workbench.numerics import held
 from workbench.schedules import WeightSchedule
 from workbench.types import Batch, LossWeights, Metrics, as_int32
 
@@ -36,6 +38,7 @@ class ChunkReport(eqx.Module):
         return step, tuple(sorted(name for name, first in bad.items() if first == step))
 
 
+@held()
 def init_seeds(agent: AbstractAgent, example: Batch, seeds: tuple[int, ...]) -> TrainState:
     """A fresh state for each seed, stacked on a leading `seed` axis; `example` is one transition."""
     return _init_seeds(agent, example, jnp.stack([jax.random.key(seed) for seed in seeds]))
@@ -59,21 +62,22 @@ def _one_seed(
         key, key_batch = jax.random.split(state.key)
         batch = data.sample(batch_size, key=key_batch)
         now = weights if schedule is None else schedule.with_weights(weights, state.step)
-        return agent.update(eqx.tree_at(lambda s: s.key, state, key), batch, now)
+        returned = agent.update(eqx.tree_at(lambda s: s.key, state, key), batch, now)
+        return stepped(agent.name, eqx.filter(state, eqx.is_array), returned)
 
     arrays, static = eqx.partition(state, eqx.is_array)
 
     @partial(jax.jit, inline=True)  # so that asking for the names and running it share one trace
     def of_arrays(arrays):
-        state, metrics = one_update(eqx.combine(arrays, static))
-        return eqx.filter(state, eqx.is_array), metrics
+        state, told = one_update(eqx.combine(arrays, static))
+        return eqx.filter(state, eqx.is_array), told
 
     names = list(jax.eval_shape(of_arrays, arrays)[1])
 
     def body(_: Int[Array, ""], carry):
         arrays, total, first_bad = carry
-        arrays, metrics = of_arrays(arrays)
-        values = jnp.stack([metrics[name] for name in names])
+        arrays, told = of_arrays(arrays)
+        values = jnp.stack([told[name] for name in names])
         first_bad = jnp.where((first_bad == 0) & ~jnp.isfinite(values), arrays.step, first_bad)
         return arrays, total + values, first_bad
 
@@ -122,6 +126,7 @@ def _train_chunk(agent, data, weights, state, num_steps, batch_size, schedule):
     return over_seeds(partial(_one_seed, agent, data, batch_size, num_steps, schedule), weights, state)
 
 
+@held()
 def train_chunk(
     agent: AbstractAgent,
     data: Dataset,
@@ -143,11 +148,13 @@ def train_chunk(
 def _validate(agent, data, weights, state, batch_size):
     def one(weights: LossWeights, state: TrainState) -> Metrics:
         key = jax.random.key(0)
-        return agent.validate(state, data.sample(batch_size, key=key), weights, key=jax.random.fold_in(key, 1))
+        reported = agent.validate(state, data.sample(batch_size, key=key), weights, key=jax.random.fold_in(key, 1))
+        return metrics(agent.name, reported, "validate")
 
     return over_seeds(one, weights, state)
 
 
+@held()
 def validate(
     agent: AbstractAgent, data: Dataset, weights: LossWeights, state: TrainState, batch_size: int = 1024
 ) -> Metrics:

@@ -20,6 +20,7 @@ LAYERS = (
         "types",
         "schedules",
         "compile_cache",
+        "numerics",
     },
     {"flow", "diffusion"},
     {"nets"},

@@ -72,6 +72,7 @@ def test_rows_become_the_transitions_they_are_and_episodes_stay_whole():
     assert "9 of 10 episodes" in train.provenance.detail
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @given(order=st.permutations(range(EPISODES * (ROWS - 1))), seed=st.integers(0, 3))
 def test_transitions_in_any_order_are_the_same_transitions(order: list[int], seed: int):
     ordered = as_transitions(sound())

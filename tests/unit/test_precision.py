@@ -55,7 +55,7 @@ def traced(monkeypatch) -> dict[str, set[str | None]]:
     for name in ("update", "validate", "act"):
         watch(name)
     own = {None: None, "float32": "highest"}
-    monkeypatch.setattr(RunSpec, "matmul_precision", lambda spec: jax.default_matmul_precision(own[spec.precision]))
+    monkeypatch.setattr(RunSpec, "arithmetic", lambda spec: jax.default_matmul_precision(own[spec.precision]))
     return seen
 
 

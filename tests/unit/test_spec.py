@@ -72,7 +72,7 @@ def test_precision_is_part_of_a_run_and_is_what_its_products_are_compiled_in(dat
     assert plain.hash != other.hash == RunSpec.from_json(other.to_json()).hash
 
     def program(spec):
-        with spec.matmul_precision():
+        with spec.arithmetic():
             return str(jax.make_jaxpr(lambda a: a @ a)(jnp.ones((2, 2))))
 
     assert "BF16_BF16_F32" in program(other)

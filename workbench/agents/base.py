@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -33,10 +33,12 @@ class AbstractAgent(eqx.Module):
     `settings` with traced effect come as `LossWeights`, inference compute as `Budget`; everything here is static.
     `knobs` are the loss weights the agent uses, each with its meaning: what a panel shows and a run's spec records.
     Names that are no fields of `LossWeights` are of the agent's own; it reads them as `weights["name"]`.
+    `needs_next_action` says that the agent is trained on `Batch.a_next`: data that do not know it are refused.
     Raises `WorkbenchError` for a setting of another type than its field has, or out of its range (`limits`).
     """
 
     name: eqx.AbstractClassVar[str]
+    needs_next_action: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         check_settings(self)

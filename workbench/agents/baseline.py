@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, Int
 
 from workbench import losses
 from workbench.agents.base import AbstractAgent, Adam, TrainState, decide, ema
+from workbench.agents.returned import number
+from workbench.errors import WorkbenchError
 from workbench.flow import Shortcut, euler, euler_unrolled
 from workbench.nets import Critic, Value
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
@@ -118,9 +120,18 @@ class AbstractBaseline(AbstractAgent):
         """Gradient of a loss with respect to the network of `role`, and what to report of it."""
         import optax  # late, as in `Adam`
 
-        take = eqx.filter_value_and_grad(loss, has_aux=True)
-        (value, metrics), grads = take(state.nets[role], state, batch, weights, key=key)
+        def checked(net: Any) -> Told:
+            return self._told(role, loss(net, state, batch, weights, key=key))
+
+        (value, metrics), grads = eqx.filter_value_and_grad(checked, has_aux=True)(state.nets[role])
         return grads, {f"loss_{role}": value, f"grad_norm_{role}": optax.tree.norm(grads), **metrics}
+
+    def _told(self, role: str, told: Any) -> Told:
+        """What the loss of `role` returns; raises `WorkbenchError` where that is not a number and metrics."""
+        what = f"the loss of '{role}' of agent '{self.name}'"
+        if not isinstance(told, tuple) or len(told) != 2:
+            raise WorkbenchError(f"{what} must return a pair, the loss and a dict of metrics.")
+        return number(what, told[0]), told[1]
 
     def _step(self, state: TrainState, role: str, grads: Any, lr: Float[Array, ""]) -> TrainState:
         """One step of Adam on the network of `role`; the others stay. An actor that is not due coasts or rests."""
@@ -142,7 +153,7 @@ class AbstractBaseline(AbstractAgent):
         terms = self.terms()
         keys = jax.random.split(key, len(terms))
         return {
-            f"val_{role}": loss(state.nets[role], state, batch, weights, key=key_role)[0]
+            f"val_{role}": self._told(role, loss(state.nets[role], state, batch, weights, key=key_role))[0]
             for (role, loss), key_role in zip(terms.items(), keys, strict=True)
         }
 

@@ -47,6 +47,7 @@ class ReBRAC(AbstractBaseline):
     }
     followed: ClassVar[tuple[str, ...]] = ("actor", "critic")
     delay: ClassVar[int] = 2
+    needs_next_action: ClassVar[bool] = True
     pessimism: float = eqx.field(static=True, default=1.0)
     noise: float = eqx.field(static=True, default=0.2)
     noise_clip: float = eqx.field(static=True, default=0.5)

@@ -9,6 +9,7 @@ from zlib import crc32
 import jax
 from jaxtyping import Array, Float
 
+from workbench.agents.returned import number
 from workbench.agents.source import source_hash
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.flow import Shortcut
@@ -41,10 +42,15 @@ class Term:
     def mean(self, actor: Shortcut, critic: Critic, batch: Batch, *, key: Key) -> Float[Array, ""]:
         """The term's mean over a batch, each row with a key of its own.
 
-        Keys follow from the term's name, so that neither other terms nor the three of SORL get other ones by it.
+        Keys follow from the term's name, so that neither other terms nor the three of SORL get other ones by it. Raises
+        `WorkbenchError` where the term of a row is no number.
         """
         keys = jax.random.split(jax.random.fold_in(key, crc32(self.name.encode())), len(batch.r))
-        return jax.vmap(lambda row, key: self.loss(actor, critic, row, key=key))(batch, keys).mean()
+
+        def one(row: Batch, key: Key) -> Float[Array, ""]:
+            return number(f"your loss term '{self.name}'", self.loss(actor, critic, row, key=key))
+
+        return jax.vmap(one)(batch, keys).mean()
 
 
 TERMS: dict[str, Term] = {}
@@ -59,7 +65,8 @@ def register_term(name: str, *, weight: float, about: str = "") -> Callable[[Own
     Only the actor gets its gradient. `weight` is what the knob `name` begins with, a slider like the others; the term
     is reported as `loss_<name>`, and on held-out data as `val_<name>`. Registering a name again replaces it.
 
-    Raises `WorkbenchError` for a name that is taken or is no Python name, and for a function whose source is unknown.
+    Raises `WorkbenchError` for a name that is taken or is no Python name, and for a function whose source is unknown;
+    training raises it for one that returns anything but one number.
     """
     if not name.isidentifier() or name in (*LossWeights.names(), *CONTROLS, *METRICS):
         raise WorkbenchError(f"a loss term cannot be named '{name}': take a Python name that is no knob or metric yet.")

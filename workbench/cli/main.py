@@ -3,7 +3,9 @@
 import ast
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any, TypeAlias
 import tyro
 
 from workbench import __version__
-from workbench.errors import WorkbenchError
+from workbench.errors import Note, WorkbenchError
 from workbench.guards import refusal
 
 Commands: TypeAlias = Mapping[str, "str | Commands"]
@@ -52,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Other codes belong to subclasses of `WorkbenchError`. Raises `SystemExit` for help and wrong command lines.
     """
     try:
-        code = _parse(list(sys.argv[1:] if argv is None else argv)).run()
+        with _notes_in_a_line():
+            code = _parse(list(sys.argv[1:] if argv is None else argv)).run()
         sys.stdout.flush()
         return code
     except WorkbenchError as error:
@@ -71,6 +74,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"workbench: {words}.", file=sys.stderr)
         return WorkbenchError.exit_code
+
+
+@contextmanager
+def _notes_in_a_line() -> Iterator[None]:
+    """Print a `Note` as a line of its own, without the place in the source that warnings name."""
+    with warnings.catch_warnings():
+        other = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+            if issubclass(category, Note):
+                print(f"workbench: note: {message}", file=sys.stderr)
+            else:
+                other(message, category, *rest)
+
+        warnings.showwarning = show
+        yield
 
 
 def _parse(args: list[str]) -> Any:

@@ -2,28 +2,18 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from workbench.data.dataset import Dataset, Provenance
 from workbench.data.findings import DEFECT
 from workbench.data.hold_out import hold_out
 from workbench.data.npz import open_npz, read_member
 from workbench.data.own_check import AXES, check_arrays
-from workbench.errors import DatasetError
+from workbench.data.rows import Rows, ends, ends_are_cuts, joined, regular_form, with_cuts
+from workbench.errors import DatasetError, note
 from workbench.paths import data_dir
-
-
-class _Rows(NamedTuple):
-    """Trajectories in rows; the rows that are not `valid` are the last of an episode, and no transition."""
-
-    x: Float[np.ndarray, "row obs"]
-    a: Float[np.ndarray, "row act"]
-    r: Float[np.ndarray, " row"]
-    mask: Float[np.ndarray, " row"]
-    valid: Bool[np.ndarray, " row"]
 
 
 def from_arrays(
@@ -67,8 +57,8 @@ def from_transitions(
     """The same from single transitions (x, a, r, x', done), as D4RL and replay buffers have them.
 
     `terminals` is 1 where x' ends the episode for good (mask 0), `timeouts` where it was cut. Rows whose x' is the next
-    row's x are joined to trajectories; in shuffled rows each is an episode of its own, and the next action, which
-    ReBRAC alone uses, is 0.
+    row's x are joined to trajectories; in shuffled rows each is an episode of its own, and the next action is not
+    known, which ReBRAC alone needs: it refuses them.
     """
     arrays = {"observations": observations, "actions": actions, "rewards": rewards, "terminals": terminals}
     arrays |= {"next_observations": next_observations} | ({} if timeouts is None else {"timeouts": timeouts})
@@ -78,6 +68,7 @@ def from_transitions(
 def load_own(name: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
     """Training and held-out data of an npz file with the arrays of `from_arrays` or `from_transitions`.
 
+    Both dictionaries of OGBench's loader are recognised when they were saved as they are (`rows`), and a note says so.
     Without `path` it is `own/NAME.npz` in the data folder. Held out is the file that ends in `-val.npz` if there is
     one, else a tenth of the episodes. Raises `DatasetError` for files and arrays that cannot be used.
     """
@@ -99,53 +90,43 @@ def load_own(name: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     with open_npz(path) as archive:
-        return {key: read_member(archive, key, path) for key in AXES if key in archive.files}
+        arrays = {key: read_member(archive, key, path) for key in AXES if key in archive.files}
+    if ends_are_cuts(arrays):
+        note(f"{path.name}: {regular_form().what}; {regular_form().fix}.")
+    return with_cuts(arrays)
 
 
-def _rows(name: str, given: dict[str, Any]) -> _Rows:
-    """Checked arrays as rows."""
+def _rows(name: str, given: dict[str, Any]) -> Rows:
+    """Checked arrays as rows; what is good to know of them is said."""
     arrays = {key: np.asarray(value) for key, value in given.items()}
-    defects = [each for each in check_arrays(arrays) if each.severity == DEFECT]
+    findings = check_arrays(arrays)
+    defects = [each for each in findings if each.severity == DEFECT]
+    for each in () if defects else findings:
+        note(f"data '{name}': {each.where}: {each.what}; {each.fix}.")
     if defects:
         first, more = defects[0], f" ({len(defects) - 1} more)" if len(defects) > 1 else ""
         raise DatasetError(f"data '{name}' cannot be used: {first.where}: {first.what}{more}; {first.fix}.")
     x, a, r = (arrays[key].astype(np.float32) for key in ("observations", "actions", "rewards"))
-    ends = arrays["terminals"].astype(bool)
+    last = ends(arrays)
     mask = arrays["masks"].astype(np.float32) if "masks" in arrays else None
     if "next_observations" not in arrays:
-        return _Rows(x, a, r, np.ones(len(x), np.float32) if mask is None else mask, ~ends)
-    breaks = ends | arrays["timeouts"].astype(bool) if "timeouts" in arrays else ends
-    mask = 1 - ends.astype(np.float32) if mask is None else mask
-    return _joined(x, a, r, arrays["next_observations"].astype(np.float32), mask, breaks)
+        return Rows(x, a, r, np.ones(len(x), np.float32) if mask is None else mask, ~last)
+    breaks = last | arrays["timeouts"].astype(bool) if "timeouts" in arrays else last
+    mask = 1 - last.astype(np.float32) if mask is None else mask
+    return joined(x, a, r, arrays["next_observations"].astype(np.float32), mask, breaks)
 
 
-def _joined(
-    x: Float[np.ndarray, "row obs"],
-    a: Float[np.ndarray, "row act"],
-    r: Float[np.ndarray, " row"],
-    x_next: Float[np.ndarray, "row obs"],
-    mask: Float[np.ndarray, " row"],
-    breaks: Bool[np.ndarray, " row"],
-) -> _Rows:
-    """Transitions as trajectories: a row is put in that holds x' after each break, and where x' is not the next x."""
-    follows = np.append((x_next[:-1] == x[1:]).all(axis=1), False)
-    last = np.flatnonzero(breaks | ~follows)
-    valid = np.ones(len(x), bool)
-    put = ((x, x_next[last]), (a, 0.0), (r, 0.0), (mask, 1.0), (valid, False))
-    return _Rows(*(np.insert(column, last + 1, row, axis=0) for column, row in put))
-
-
-def _split(rows: _Rows, name: str, val_fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+def _split(rows: Rows, name: str, val_fraction: float, seed: int) -> tuple[Dataset, Dataset]:
     """Whole episodes held out."""
     episode = np.cumsum(~rows.valid) - ~rows.valid
     held_out = hold_out(f"data '{name}'", int(episode[-1]) + 1, val_fraction, seed)
     count, size = len(held_out), int(held_out.sum())
-    parts = [_Rows(*(column[held_out[episode] == side] for column in rows)) for side in (False, True)]
+    parts = [Rows(*(column[held_out[episode] == side] for column in rows)) for side in (False, True)]
     names = (f"{count - size:,} of {count:,} episodes", f"{size:,} of {count:,} episodes, held out")
     return _dataset(parts[0], name, names[0]), _dataset(parts[1], name, names[1])
 
 
-def _dataset(rows: _Rows, name: str, detail: str) -> Dataset:
+def _dataset(rows: Rows, name: str, detail: str) -> Dataset:
     """On device, with the SHA-256 of the arrays: data from memory and from a file are the same data."""
     digest = hashlib.sha256()
     for column in rows:

@@ -11,6 +11,8 @@ from workbench.data.catalogue import DATASETS, DatasetInfo
 from workbench.data.findings import DEFECT, NOTE, Finding, check_actions, check_ends, check_finite, check_rows
 from workbench.data.npz import REQUIRED, file_record, open_npz, read_member, read_sidecar, sidecar_path
 from workbench.data.own_check import check_arrays
+from workbench.data.rows import check_form, ends, ends_are_cuts, regular_form, with_cuts
+from workbench.data.steps import check_row_steps
 from workbench.errors import DatasetError
 
 _REMAKE = "fetch or make it again"
@@ -43,14 +45,16 @@ def check_file(path: Path) -> Report:
     findings += unreadable
     if arrays is not None and info is None:
         damaged = {finding.where for finding in unreadable}
-        findings += [finding for finding in check_arrays(arrays) if finding.where not in damaged]
+        findings += [regular_form()] if ends_are_cuts(arrays) else []
+        findings += [finding for finding in check_arrays(with_cuts(arrays)) if finding.where not in damaged]
     elif arrays is not None and info is not None:
         findings += _check_keys(arrays, unreadable, info)
+        loaded = not {"valids", "next_observations"}.isdisjoint(arrays)
         for key, array in arrays.items():
-            findings += _check_array(key, array, info)
+            findings += _check_array(key, array, info, loaded=loaded)
         findings += check_actions(arrays.get("actions"))
         findings += check_rows(arrays, _REMAKE)
-        findings += _check_episodes(arrays.get("terminals"), _expected_episodes(path, info))
+        findings += _check_episodes(arrays, _expected_episodes(path, info))
     return Report(path, tuple(findings))
 
 
@@ -115,9 +119,10 @@ def _check_keys(arrays: dict[str, np.ndarray], unreadable: list[Finding], info: 
             yield Finding(DEFECT, f"'{key}' is missing{use}", key, _REMAKE)
 
 
-def _check_array(key: str, array: np.ndarray, info: DatasetInfo) -> Iterator[Finding]:
-    """Dtype, number of axes, width, and values that are not finite."""
+def _check_array(key: str, array: np.ndarray, info: DatasetInfo, *, loaded: bool) -> Iterator[Finding]:
+    """Dtype, number of axes, width, and values that are not finite; `loaded` is of a dictionary of OGBench's loader."""
     wanted, fits = _dtype_rule(key, array.dtype)
+    fits |= loaded and key == "terminals" and bool(np.isin(array, (0, 1)).all())
     if not fits:
         yield Finding(DEFECT, f"dtype is {array.dtype}, not {wanted}", key, f"save it as {wanted}")
     axes = 1 if key == "terminals" else 2
@@ -168,11 +173,20 @@ def _expected_episodes(path: Path, info: DatasetInfo) -> _Episodes:
     return _Episodes(count, info.rows, "the official file has", severity)
 
 
-def _check_episodes(terminals: np.ndarray | None, expected: _Episodes) -> Iterator[Finding]:
-    if terminals is None or terminals.ndim != 1:
+def _check_episodes(arrays: dict[str, np.ndarray], expected: _Episodes) -> Iterator[Finding]:
+    flags = [arrays[key] for key in ("terminals", "valids") if key in arrays]
+    if "terminals" not in arrays or any(each.ndim != 1 or len(each) != len(flags[0]) for each in flags):
         return
-    yield from check_ends(terminals)
-    lengths = np.diff(np.flatnonzero(terminals), prepend=-1)
+    transitions = "next_observations" in arrays
+    last = ends(arrays)
+    if transitions:
+        yield regular_form()
+    else:
+        yield from check_form(arrays)
+        yield from check_ends(last)
+        x = arrays.get("observations")
+        yield from check_row_steps(x, last) if x is not None and x.ndim == 2 and len(x) == len(last) else ()
+    lengths = np.diff(np.flatnonzero(last), prepend=-1) + transitions
     if not len(lengths):
         return
     if (lengths != expected.rows).any():

@@ -58,5 +58,5 @@ def example_of(task: str) -> Batch:
     Raises `WorkbenchError` for tasks without environment.
     """
     info, _ = parse_task(task)
-    zero, x, a = jnp.zeros(()), jnp.zeros(info.obs), jnp.zeros(info.act)
+    zero, x, a = (jnp.zeros(shape, jnp.float32) for shape in ((), info.obs, info.act))
     return Batch(x=x, a=a, r=zero, x_next=x, mask=zero, a_next=a)

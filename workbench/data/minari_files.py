@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from workbench.data.dataset import Dataset, Provenance
 from workbench.data.hold_out import hold_out
-from workbench.errors import DatasetError, MissingExtraError
+from workbench.errors import DatasetError, MissingExtraError, note
 
 
 def load_minari(dataset_id: str, *, seed: int = 0, val_fraction: float = 0.1) -> tuple[Dataset, Dataset]:
@@ -44,7 +44,11 @@ def load_minari(dataset_id: str, *, seed: int = 0, val_fraction: float = 0.1) ->
         x, a, r, mask, valid = _rows(dataset_id, dataset.iterate_episodes(np.sort(ids)))
         return Dataset.build(x, a, r, mask, valid, provenance)
 
-    return build("training", episodes[~held_out]), build("validation", episodes[held_out])
+    train = build("training", episodes[~held_out])
+    r = np.asarray(train.r)[np.asarray(train.index)]
+    if (r == r[0]).all():
+        note(f"Minari dataset '{dataset_id}': every reward is {r[0]:g}: all actions look equally good.")
+    return train, build("validation", episodes[held_out])
 
 
 def _detail(dataset_id: str, split: str, episodes: int, count: int) -> str:

@@ -53,8 +53,10 @@ def read_member(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarr
     return array
 
 
-def read_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+def read_npz(path: Path, keys: Iterable[str] | None = None, *, also: Iterable[str] = ()) -> dict[str, np.ndarray]:
     """Read the arrays of an npz file, all of them or those named; checksums of what is read are verified.
+
+    Those in `also` are read where they are there.
 
     Raises `DatasetError` for a file that is missing, cut short or damaged, holds pickled objects, or lacks a key:
     one of `keys`, or without `keys` one of `observations`, `actions`, `terminals`.
@@ -66,7 +68,8 @@ def read_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, np.ndar
                 f"{path} has no {' and no '.join(map(repr, missing))} "
                 f"(it has {', '.join(archive.files) or 'nothing'}): run `workbench data check` on it."
             )
-        return {key: read_member(archive, key, path) for key in (archive.files if keys is None else keys)}
+        named = archive.files if keys is None else [*keys, *(key for key in also if key in archive.files)]
+        return {key: read_member(archive, key, path) for key in named}
 
 
 def verify_npz(path: Path) -> None:

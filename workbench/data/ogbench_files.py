@@ -1,6 +1,7 @@
 """Loading OGBench files: observations and actions as stored, rewards and masks of one task computed from qpos."""
 
 import warnings
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ import numpy as np
 
 from workbench.data.catalogue import DatasetInfo, parse_task
 from workbench.data.dataset import Dataset, Provenance
+from workbench.data.findings import DEFECT, Finding, check_ends, check_rows
 from workbench.data.folders import official_folder, sets_on_disk
 from workbench.data.npz import file_record, read_npz, read_sidecar
-from workbench.errors import DatasetError
+from workbench.data.rows import Rows, check_form, ends, joined, regular_form
+from workbench.data.steps import check_row_steps
+from workbench.errors import DatasetError, note
 from workbench.paths import data_dir
 
 
@@ -70,11 +74,14 @@ def relabel(arrays: dict[str, np.ndarray], env: Any, environment: str) -> tuple[
 def load_task(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
     """Training and validation data of a single task; the split is the files' own.
 
-    `path` is the training file (its twin ends in `-val.npz`); without it `locate` finds one. Raises `DatasetError` for
-    files that are missing, broken, or of another environment.
+    `path` is the training file (its twin ends in `-val.npz`); without it `locate` finds one. What OGBench's loader
+    returned and someone saved is read as the transitions it has (`rows`), and a note says so; another says where no row
+    of the training file solves the task. Raises `DatasetError` for files that are missing, broken, or of another
+    environment.
     """
     info, number = parse_task(task)
     path = path or locate(info.name)
+    twin = path.with_name(f"{path.stem}-val.npz")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the simulator looks for a display, gymnasium remarks on OGBench's spaces
         import gymnasium
@@ -83,24 +90,49 @@ def load_task(task: str, path: Path | None = None) -> tuple[Dataset, Dataset]:
         env = gymnasium.make(f"{info.environment}-singletask-task{number}-v0")
         provenance = recorded_provenance(path, info)
         try:
-            return (
-                _load(path, info, env, provenance),
-                _load(path.with_name(f"{path.stem}-val.npz"), info, env, provenance),
-            )
+            (train, said), (held_out, _) = (_load(file, info, env, provenance) for file in (path, twin))
         finally:
             env.close()
+    for each in said:
+        note(f"{path}: {each.where}: {each.what}; {each.fix}.")
+    if not (np.asarray(train.mask)[np.asarray(train.index)] == 0).any():
+        note(f"{path}: no transition starts where {task} is solved, so the rewards never show how it is done.")
+    return train, held_out
 
 
-def _load(path: Path, info: DatasetInfo, env: Any, provenance: Provenance) -> Dataset:
+def _load(path: Path, info: DatasetInfo, env: Any, provenance: Provenance) -> tuple[Dataset, list[Finding]]:
+    """The data of a file, and what is good to know of them; raises `DatasetError` for rows that are no trajectories."""
     keys = ["observations", "actions", "terminals", "qpos"]
     keys += ["button_states"] if info.family in ("scene", "puzzle") else []
-    arrays = read_npz(path, keys)
+    arrays = read_npz(path, keys, also=("valids", "next_observations"))
     found = (arrays["observations"].shape[-1], arrays["actions"].shape[-1])
     if found != (info.obs, info.act):
         raise DatasetError(
             f"{path} holds observations and actions of widths {found}, but {info.environment} has "
             f"{(info.obs, info.act)}: it is a file of another environment."
         )
+    findings = [*check_rows(arrays, "fetch or make it again"), *_check_reading(arrays, provenance)]
+    for each in findings:
+        if each.severity == DEFECT:
+            raise DatasetError(f"{path}: {each.where}: {each.what}; {each.fix}.")
     r, mask = relabel(arrays, env, info.environment)
-    valid = ~arrays["terminals"].astype(bool)
-    return Dataset.build(arrays["observations"], arrays["actions"], r, mask, valid, provenance)
+    x, a, last = arrays["observations"], arrays["actions"], ends(arrays)
+    rows = Rows(x, a, r, mask, ~last)
+    if "next_observations" in arrays:
+        rows = joined(x, a, r, arrays["next_observations"], mask, last)
+    return Dataset.build(*rows, provenance), findings
+
+
+def _check_reading(arrays: dict[str, np.ndarray], provenance: Provenance) -> Iterator[Finding]:
+    """How rows are read, and, where nobody vouches for the file, steps that cannot be right."""
+    if "next_observations" in arrays:
+        yield regular_form()
+        shapes = [arrays[key].shape for key in ("observations", "next_observations")]
+        if shapes[0] != shapes[1]:
+            what = f"its shape is {shapes[1]}, but that of observations {shapes[0]}"
+            yield Finding(DEFECT, what, "next_observations", "save the same rows and columns in both")
+        return
+    yield from check_form(arrays)
+    yield from check_ends(ends(arrays))
+    if provenance.kind == "arrays":
+        yield from check_row_steps(arrays["observations"], ends(arrays))

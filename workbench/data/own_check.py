@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from workbench.data.findings import DEFECT, NOTE, Finding, check_actions, check_ends, check_finite, check_rows
+from workbench.data.rows import check_form, ends, follows
+from workbench.data.steps import check_row_steps, check_steps, listed
 
 NEEDED = ("observations", "actions", "rewards", "terminals")
 AXES = {
@@ -15,10 +17,11 @@ AXES = {
     "masks": 1,
     "next_observations": 2,
     "timeouts": 1,
+    "valids": 1,
 }
 """Arrays that mean something here, with their number of axes; others may be there and are not looked at."""
 
-FLAGS = ("terminals", "timeouts", "masks")
+FLAGS = ("terminals", "timeouts", "masks", "valids")
 
 
 def check_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[Finding, ...]:
@@ -76,12 +79,42 @@ def _check_together(arrays: Mapping[str, np.ndarray]) -> Iterator[Finding]:
         what = f"every reward is {rewards[0]:g}: all actions look equally good"
         yield Finding(NOTE, what, "rewards", "nothing, if only imitation is wanted")
     if "next_observations" not in arrays:
-        yield from check_ends(terminals) if terminals is not None else ()
         yield from _check_cuts(terminals, arrays.get("timeouts"))
     elif "observations" in arrays and arrays["observations"].shape[1] != arrays["next_observations"].shape[1]:
         widths = [arrays[key].shape[1] for key in ("observations", "next_observations")]
         what = f"width is {widths[1]}, but observations have {widths[0]}"
         yield Finding(DEFECT, what, "next_observations", "save the same columns in both")
+        return
+    if terminals is not None and len({len(each) for each in arrays.values()}) == 1:
+        yield from check_form(arrays)
+        if "next_observations" in arrays:
+            yield from _check_transitions(arrays)
+        else:
+            yield from check_ends(ends(arrays))
+            yield from check_row_steps(arrays["observations"], ends(arrays)) if "observations" in arrays else ()
+
+
+def _check_transitions(arrays: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    """Steps from x to x', and rows that do not follow each other where nothing ends an episode."""
+    if "observations" not in arrays:
+        return
+    x, x_next = arrays["observations"], arrays["next_observations"]
+    breaks = np.append(
+        (arrays["terminals"].astype(bool) | arrays.get("timeouts", np.zeros(len(x))).astype(bool))[:-1], True
+    )
+    goes_on = follows(x, x_next)
+    apart = np.flatnonzero(~breaks & ~goes_on)
+    if len(apart) > 0.5 * len(x):
+        what = (
+            f"x' is the next row's x in {goes_on.sum():,} of {len(x):,} rows: the order is lost, and with it the next"
+        )
+        yield Finding(
+            NOTE, f"{what} action, which ReBRAC needs", "next_observations", "nothing, or save rows in their order"
+        )
+    elif len(apart):
+        what = f"{len(apart):,} rows end no episode, and the next row's x is not their x': each is taken as cut there"
+        yield Finding(NOTE, what, f"next_observations, {listed(apart)}", "say in 'timeouts' where episodes were cut")
+    yield from check_steps(x, x_next, np.arange(len(x)), breaks | ~goes_on)
 
 
 def _check_cuts(terminals: np.ndarray | None, timeouts: np.ndarray | None) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from workbench.data.catalogue import DATASETS, DatasetInfo
 from workbench.data.npz import read_npz
 from workbench.data.ogbench_files import relabel
+from workbench.data.rows import ends
 
 TASKS = range(1, 6)
 
@@ -23,7 +24,7 @@ def summarise(path: Path) -> dict[str, Any]:
     """
     name = path.stem.removesuffix("-val")
     arrays = read_npz(path)
-    lengths = episode_lengths(arrays["terminals"])
+    lengths = episode_lengths(ends(arrays))
     info = DATASETS.get(name)
     earned = {"success": success_fractions(arrays, info)} if info else {"rewards": _spread(arrays.get("rewards"))}
     return {

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from workbench.agents.base import TrainState
+from workbench.agents.next_action import check_next_actions
 from workbench.compile_cache import release_programs
 from workbench.data.dataset import Dataset
 from workbench.errors import DivergedError, WorkbenchError
@@ -97,7 +98,9 @@ class Branch:
     def fresh(cls, name: str, spec: RunSpec, data: Dataset) -> "Branch":
         """A branch at update 0."""
         release_programs()
-        return cls(name, spec, init_seeds(spec.build_agent(), data.example(), spec.seeds))
+        agent = spec.build_agent()
+        check_next_actions(agent, data)
+        return cls(name, spec, init_seeds(agent, data.example(), spec.seeds))
 
     def arrive(self, state: TrainState, interventions: list[Intervention]) -> None:
         """Be where a record says: at a state, after all interventions that led to it."""

@@ -176,7 +176,7 @@ class Evaluations:
         try:
             policy = make_policy(branch.agent, moment.state, [moment.cell])
             plan = Plan(self.task, [moment.cell], branch.spec.seeds, episodes, 0, 0, "post", {})
-            with branch.spec.matmul_precision():
+            with branch.spec.arithmetic():
                 rows = self._arena.play(policy, plan, self.episode_limit, self._loop.check)
             found = success_rate(sum(row["success"] for row in rows), len(rows))
             entered = self._enter(lambda: branch.enter(step, _metrics(found), moment.rewinds, moment.settings))

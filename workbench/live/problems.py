@@ -104,7 +104,7 @@ class Probes:
         start = time.perf_counter()
         version, settings = branch.dials.read()
         self.under = settings
-        with branch.spec.matmul_precision():
+        with branch.spec.arithmetic():
             held_out = jax.device_get(validate(branch.agent, self.problem.held_out, settings.weights(), branch.state))
             picture = draw(branch.agent, branch.state, self.problem, settings)
         values = {name: float(np.mean(value)) for name, value in held_out.items()} | (picture.values if picture else {})

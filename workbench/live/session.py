@@ -188,8 +188,8 @@ def _rows(branch: Branch) -> list[dict[str, Any]]:
 def same_machine(session: Session) -> bool:
     """Whether the session was recorded on a machine, device and versions like those of this process."""
     here = environment()
-    keys = ("device", "machine")
-    versions = session.environment.get("versions", {})
-    return all(session.environment.get(key) == here[key] for key in keys) and all(
+    there = {"rounding": {}} | session.environment
+    versions = there.get("versions", {})
+    return all(there.get(key) == here[key] for key in ("device", "machine", "rounding")) and all(
         versions.get(each) == here["versions"][each] for each in ("jax", "jaxlib", "equinox", "optax")
     )

@@ -141,7 +141,7 @@ class TrainedRun:
         return pd.DataFrame(rows)
 
     def _act_ms(self, cells: Sequence[Cell]) -> dict[Cell, float]:
-        with self.spec.matmul_precision():
+        with self.spec.arithmetic():
             return measure_act_ms(self.agent, self.state, cells, self.info.obs)
 
     @cached_property
@@ -152,7 +152,7 @@ class TrainedRun:
         """As many candidates as the largest `n`, from noise of `seed`; compiles once for all budgets."""
         most = max(*self.n, cell.n)
         budget = cell.budget(n_max=most)
-        with self.spec.matmul_precision():
+        with self.spec.arithmetic():
             decision = self._controller(x, budget, jax.random.key(seed))
         found = jax.device_get(decision)
         return Judged(found.candidates, found.q_candidates, cell.n, found.a, float(found.q))
@@ -173,7 +173,7 @@ class TrainedRun:
 
         settings: dict[str, Any] = {"workers": 1, "record": 1, "progress": False, "episode_limit": self.episode_limit}
         timing = self._timing()
-        with self.spec.matmul_precision():
+        with self.spec.arithmetic():
             found = evaluate_policy(
                 watched,
                 self.spec.task,

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from workbench import __version__
+from workbench.numerics import rounding
 from workbench.processes import usable_cores
 
 PACKAGE = Path(__file__).parents[1]
@@ -17,7 +18,7 @@ PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "ogbench", "mujoco")
 
 
 def environment() -> dict[str, Any]:
-    """Versions, device and git state: what a number's table needs beside it."""
+    """Versions, device, git state, and what rounds otherwise: what a number's table needs beside it."""
     return {
         "workbench": __version__,
         "git": _git_state(),
@@ -26,6 +27,7 @@ def environment() -> dict[str, Any]:
         "cores": usable_cores(),
         "device": jax.devices()[0].device_kind,
         "versions": {package: _version(package) for package in PACKAGES},
+        "rounding": rounding(),
     }
 
 

@@ -4,12 +4,11 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
-import jax
 
 from workbench.agents.base import AbstractAgent
 from workbench.agents.limits import check_setting
@@ -19,6 +18,7 @@ from workbench.agents.terms import Term
 from workbench.data.dataset import Provenance
 from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.numerics import held_for_run
 from workbench.schedules import Formula, WeightSchedule
 from workbench.store.knobs import checked_formula, checked_weight, starting_value
 from workbench.types import LossWeights
@@ -113,9 +113,9 @@ class RunSpec:
                 f"revision {REVISION}: its metrics and episodes can be read, but to go on, train it anew."
             )
 
-    def matmul_precision(self) -> AbstractContextManager[None]:
-        """Where matrix products are compiled in this run's precision; the parameters stay float32."""
-        return jax.default_matmul_precision(PRECISIONS[self.precision]) if self.precision else nullcontext()
+    def arithmetic(self) -> AbstractContextManager[None]:
+        """Where this run is computed: matrix products in its precision, all else as `numerics` holds it."""
+        return held_for_run(PRECISIONS[self.precision] if self.precision else None)
 
     def build_weights(self) -> LossWeights:
         """The initial loss weights."""

@@ -50,8 +50,9 @@ def actions(smoke: bool = False) -> dict[str, pd.DataFrame]:
         agent, state = load_agent(folder)
         for cell in budgets:
             for variant in VARIANTS:
-                x = jnp.asarray(sets.policy_observations(variant))
-                a = np.asarray(_sample(agent, state, x, cell, jax.random.key(spec.seeds[0])))
+                with spec.arithmetic():
+                    x = jnp.asarray(sets.policy_observations(variant))
+                    a = np.asarray(_sample(agent, state, x, cell, jax.random.key(spec.seeds[0])))
                 rows.append(identity(folder) | {"variant": variant} | _row(sets, a, cell) | fixed)
     return {"action_w2": pd.DataFrame(rows)}
 

@@ -47,7 +47,7 @@ def _rows(policy: Policy, n: int, cells: list[Cell], smoke: bool) -> Iterator[di
     agent, state = load_agent(folder)
     spec, (episodes, limit) = folder.spec, (2, 5) if smoke else (EPISODES, None)
     numbered = {"episodes": episodes, "first_episode": FIRST, "episode_limit": limit}
-    with spec.matmul_precision():
+    with spec.arithmetic():
         played = evaluate(agent, state, spec.task, cells, seeds=spec.seeds, **numbered).table()
     size = f"{spec.settings['depth']}×{spec.settings['width']}"
     named = {"policy": policy.name, "task": spec.task, "agent": spec.agent, "network": size, "step": policy.step}

@@ -74,7 +74,7 @@ def decisions_per_second(spec: RunSpec, obs: int, act: int, cell: Cell, *, episo
         for _ in range(calls):
             np.asarray(policy(x, keys).a)
 
-    with spec.matmul_precision():
+    with spec.arithmetic():
         return rate(work, seconds) * seeds * lanes
 
 

@@ -14,6 +14,7 @@ from workbench.data.toy import mixture
 from workbench.data.toy.mixture import Action, Mixture, Scalar, rotation
 from workbench.data.toy.shapes import Rings, TwoMoons
 from workbench.errors import DatasetError, UnknownNameError
+from workbench.numerics import held
 from workbench.types import Key
 
 Observation: TypeAlias = Float[Array, " obs"]
@@ -92,6 +93,7 @@ def toy(name: str) -> Toy:
     return TOYS[name]()
 
 
+@held()
 def make_toy(name: str, *, rows: int, seed: int) -> tuple[Dataset, Dataset]:
     """Training data of `rows` transitions and validation data of a tenth as many (at least one), drawn from `seed`.
 
