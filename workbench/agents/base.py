@@ -1,7 +1,7 @@
 """What every agent is: an immutable spec that initialises, updates and acts on a threaded state."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from workbench.agents.limits import check_settings
+from workbench.judging import verdict
 from workbench.selection import select
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
 
@@ -106,6 +107,13 @@ def ema(targets: Any, nets: Any, tau: Float[Array, ""]) -> Any:
 
 SELECTING = 2**32 - 1
 """What a selection's own key is folded with: no candidate has this number."""
+
+
+def judge(
+    nets: Mapping[str, Any], budget: Budget, x: Float[Array, " obs"], a: Float[Array, " act"], *more: Float[Array, ""]
+) -> Float[Array, ""]:
+    """The value that a budget's verifier gives an action; `more` is what the critic wants beside x and a."""
+    return verdict(budget.verifier, nets["critic"](x, a, *more), budget.k)
 
 
 def decide(

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from workbench import losses
-from workbench.agents.base import AbstractAgent, Adam, TrainState, decide, ema
+from workbench.agents.base import AbstractAgent, Adam, TrainState, decide, ema, judge
 from workbench.flow import Shortcut, euler, euler_unrolled
 from workbench.nets import Critic, Value
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
@@ -229,10 +229,10 @@ def flow_values(
 
 def decide_by_flow(state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
     """The best of N samples of the flow in `nets["actor"]`, each by M_inf Euler steps."""
-    actor, critic = state.nets["actor"], state.nets["critic"]
+    actor = state.nets["actor"]
     return decide(
         lambda key: euler(actor, jax.random.normal(key, (actor.act,)), x, budget.m_inf),
-        lambda a: losses.aggregate(critic(x, a), budget.pessimism),
+        lambda a: judge(state.nets, budget, x, a),
         budget,
         key=key,
     )
@@ -241,7 +241,7 @@ def decide_by_flow(state: TrainState, x: Float[Array, " obs"], budget: Budget, *
 def decide_by_mean(state: TrainState, x: Float[Array, " obs"], budget: Budget) -> Decision:
     """The one action of a policy without noise: M_inf and N change nothing."""
     a = jnp.clip(state.nets["actor"](x), -1.0, 1.0)
-    q = losses.aggregate(state.nets["critic"](x, a), budget.pessimism)
+    q = judge(state.nets, budget, x, a)
     return Decision(
         a=a,
         q=q,

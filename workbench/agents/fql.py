@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from workbench import losses
-from workbench.agents.base import RATES, TrainState, decide
+from workbench.agents.base import RATES, TrainState, decide, judge
 from workbench.agents.baseline import (
     FLOW_STEPS,
     AbstractBaseline,
@@ -71,10 +70,10 @@ class FQL(AbstractBaseline):
         return loss_ql + weights.alpha * distill, {"loss_ql": loss_ql, "loss_distill": distill}
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
-        actor, critic = state.nets["actor"], state.nets["critic"]
+        actor = state.nets["actor"]
         return decide(
             lambda key: jnp.clip(actor(x, jax.random.normal(key, (actor.act,))), -1.0, 1.0),
-            lambda a: losses.aggregate(critic(x, a), budget.pessimism),
+            lambda a: judge(state.nets, budget, x, a),
             budget,
             key=key,
         )

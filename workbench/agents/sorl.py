@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from workbench import losses
-from workbench.agents.base import RATES, AbstractAgent, Adam, TrainState, decide, ema, optional_field
+from workbench.agents.base import RATES, AbstractAgent, Adam, TrainState, decide, ema, judge, optional_field
 from workbench.agents.departures import SIGMA_MIN, SIGMA_PATH, Departures
 from workbench.agents.draws import (
     ActorDraw,
@@ -250,11 +250,11 @@ class SORL(AbstractAgent):
         }
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
-        actor, critic = state.nets["actor"], state.nets["critic"]
+        actor = state.nets["actor"]
         m = budget.m_inf.astype(x.dtype)
         return decide(
             lambda key: euler(actor, jax.random.normal(key, (actor.act,)), x, budget.m_inf),
-            lambda a: losses.aggregate(critic(x, a, m), budget.pessimism),
+            lambda a: judge(state.nets, budget, x, a, m),
             budget,
             key=key,
         )

@@ -25,8 +25,9 @@ class Evaluate:
     n: tuple[int, ...] = ()
     """Candidates; by default the agent's protocol."""
     verifier: tuple[str, ...] = ()
-    """How one action is made of the candidates: the best by the `mean` or the `min` of the critics, or `elite:0.5`, the
-    mean of the better half (also nearest, mode, weighted, soft; `min elite:0.25`). By default the agent's protocol."""
+    """How one action is made of the candidates: the best by the `mean` or the `min` of the critics, or by their mean less
+    two deviations, `pessimistic:2`; or `elite:0.5`, the mean of the better half (also nearest, mode, weighted, soft);
+    or both, `min elite:0.25`. By default the agent's protocol."""
     episodes: int = 50
     """Episodes a cell and seed."""
     workers: int | None = None

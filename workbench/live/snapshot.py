@@ -11,7 +11,7 @@ from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.spec import RANGES, RunSpec
 from workbench.types import Budget, LossWeights
-from workbench.verifiers import VERIFIERS, pessimism_of
+from workbench.verifiers import VERIFIERS
 
 Value: TypeAlias = float | int | str
 
@@ -63,7 +63,7 @@ class Settings:
     def budget(self) -> Budget:
         """The inference budget of one decision that draws a single candidate; the caller repeats it `n` times."""
         own = self.values
-        return Budget(m_inf=own["m_inf"], n=1, pessimism=pessimism_of(str(own["verifier"])))
+        return Budget.exactly(int(own["m_inf"]), 1, str(own["verifier"]))
 
 
 def checked_value(name: str, value: Any) -> Value:
