@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.verifiers import DIALS, VERIFIERS, Rule
+from workbench.verifiers import OWN, Rule
 
 Key: TypeAlias = PRNGKeyArray
 Metrics: TypeAlias = dict[str, Float[Array, "*seed"]]
@@ -95,7 +95,8 @@ class Budget(eqx.Module):
 
     `m_inf` and `n` are traced, so their sliders never recompile. `n_max` fixes the number of candidates drawn, by
     default `n`; those beyond `n` are never chosen. `verifier` is a place in `judging.JUDGES` and `k` its number,
-    `selection` a place in `selection.SELECTIONS` and `dial` its number; all four are traced too.
+    `selection` a place in `selection.SELECTIONS` and `dial` its number; all four are traced too. `own` is what a user
+    had registered in those tables when it was made, because a program knows no branch that is registered later.
 
     Raises `WorkbenchError` unless 1 <= `n` <= `n_max`, as far as `n` is a value and not being traced; what is traced
     needs an `n_max`.
@@ -108,6 +109,7 @@ class Budget(eqx.Module):
     selection: Int[Array, ""]
     dial: Float[Array, ""]
     n_max: int = eqx.field(static=True)
+    own: tuple[tuple[str, str], ...] = eqx.field(static=True, init=False)
 
     def __init__(
         self,
@@ -127,6 +129,7 @@ class Budget(eqx.Module):
             if not 1 <= int(n) <= n_max:
                 raise WorkbenchError(f"a budget chooses among 1 to n_max = {n_max} candidates, not among n = {int(n)}.")
         self.m_inf, self.n, self.n_max = as_int32(m_inf), as_int32(n), n_max
+        self.own = tuple(OWN.items())
         self.verifier, self.k = as_int32(verifier), as_float32(k)
         self.selection, self.dial = as_int32(selection), as_float32(dial)
 
@@ -134,11 +137,11 @@ class Budget(eqx.Module):
     def exactly(m_inf: int, n: int, verifier: str = "mean", n_max: int | None = None) -> "Budget":
         """The budget whose verifier and selection are as the text says; draws `n_max` candidates, by default `n`.
 
-        Raises what `Rule.parse` raises.
+        Raises what `Rule.parse` and `Rule.places` raise.
         """
         chosen = Rule.parse(verifier)
-        places = tuple(VERIFIERS).index(chosen.verifier), tuple(DIALS).index(chosen.selection)
-        return Budget(m_inf, n, n_max, places[0], chosen.k, places[1], chosen.dial)
+        judge, selection = chosen.places
+        return Budget(m_inf, n, n_max, judge, chosen.k, selection, chosen.dial)
 
 
 class Decision(eqx.Module):

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from workbench.agents.base import AbstractAgent, TrainState
+from workbench.agents.choices import check_rule
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.flow_path import chosen_path, has_flow
 from workbench.train import one_seed
@@ -44,7 +45,11 @@ def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], 
 
     Each cell's budget is compiled in, so a policy costs exactly its cells' steps and candidates. Compiled programs are
     shared by the checkpoints of a run. `diagnostics` adds the candidates, their values and flow paths to the answer.
+
+    Raises `WorkbenchError` for a cell whose verifier or selection is not registered, or not as it was.
     """
+    for cell in cells:
+        check_rule(cell.verifier)
     apart, arrays = _take_apart(agent, state)
     return partial(_decide, apart, tuple(cells), diagnostics, arrays)
 
