@@ -5,6 +5,7 @@ With E critics $Q_1, \dots, Q_E$ of one action, mean $\mu$ and deviation $\sigma
 - `mean`: $\mu$, the best estimate where the critics err at random.
 - `min`: $\min_i Q_i$, which for two critics is $\mu - \sigma$ and for more lies lower the more there are.
 - `pessimistic`: $\mu - k \sigma$, the same whatever E is; k = 0 is the mean, and k = 1 for two critics the min.
+- `in_sample`: the min of critics that learned from the data's actions alone (`agents.in_sample`), as IDQL is played.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from workbench.verifiers import VERIFIERS
+from workbench.verifiers import VERIFIERS, asks
 
 Values: TypeAlias = Float[Array, " ens"]
 Number: TypeAlias = Float[Array, ""]
@@ -43,11 +44,16 @@ def pessimistic(q: Values, k: Number) -> Float[Array, ""]:
     return jnp.mean(q) - k.astype(q.dtype) * deviation(q)
 
 
-JUDGES: dict[str, Verifier] = {"mean": mean, "min": least, "pessimistic": pessimistic}
+JUDGES: dict[str, Verifier] = {"mean": mean, "min": least, "pessimistic": pessimistic, "in_sample": least}
 """In the order of `verifiers.VERIFIERS`: a budget names one by its place, so that another is no other program."""
 assert tuple(JUDGES) == tuple(VERIFIERS)
 
 
-def verdict(place: Int[Array, ""], q: Values, k: Number) -> Float[Array, ""]:
-    """The value that the verifier at this place of `JUDGES` makes."""
-    return jax.lax.switch(place, list(JUDGES.values()), q, k)
+def nowhere(q: Values, k: Number) -> Float[Array, ""]:
+    """What a verifier says of another critic's values than those it asks for: not a number."""
+    return jnp.full((), jnp.nan, q.dtype)
+
+
+def verdict(place: Int[Array, ""], q: Values, k: Number, critic: str) -> Float[Array, ""]:
+    """The value that the verifier at this place of `JUDGES` makes of those of a critic, which it must ask for."""
+    return jax.lax.switch(place, [each if asks(name) == critic else nowhere for name, each in JUDGES.items()], q, k)

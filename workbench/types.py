@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.verifiers import OWN, Rule
+from workbench.verifiers import OWN, Rule, asks
 
 Key: TypeAlias = PRNGKeyArray
 Metrics: TypeAlias = dict[str, Float[Array, "*seed"]]
@@ -129,7 +129,7 @@ class Budget(eqx.Module):
             if not 1 <= int(n) <= n_max:
                 raise WorkbenchError(f"a budget chooses among 1 to n_max = {n_max} candidates, not among n = {int(n)}.")
         self.m_inf, self.n, self.n_max = as_int32(m_inf), as_int32(n), n_max
-        self.own = tuple(OWN.items())
+        self.own = tuple((f"{name}@{source}", asks(name)) for name, source in OWN.items())
         self.verifier, self.k = as_int32(verifier), as_float32(k)
         self.selection, self.dial = as_int32(selection), as_float32(dial)
 

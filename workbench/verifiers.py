@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from workbench.errors import UnknownNameError, WorkbenchError
 
 SHARE, TEMPERATURE, DEVIATIONS, NUMBER = "share", "temperature", "deviations", "number"
-VERIFIERS: dict[str, str | None] = {"mean": None, "min": None, "pessimistic": DEVIATIONS}
+VERIFIERS: dict[str, str | None] = {"mean": None, "min": None, "pessimistic": DEVIATIONS, "in_sample": None}
 """Verifiers (`workbench.judging`) and what their number is."""
+CRITICS = {"in_sample": "in_sample"}
+"""The network that a verifier asks, where that is not the agent's own `critic`."""
 DIALS: dict[str, str | None] = {
     "best": None,
     "elite": SHARE,
@@ -108,6 +110,11 @@ class Rule:
             return f"{verifier} best" if "@" in verifier else verifier  # else it would be read as a selection
         selection = _text(self.selection, self.dial, DIALS)
         return selection if self.verifier == "mean" else f"{verifier} {selection}"
+
+
+def asks(verifier: str) -> str:
+    """The network whose values a verifier takes."""
+    return CRITICS.get(verifier.partition("@")[0], "critic")
 
 
 def offered(texts: Iterable[str]) -> list[str]:

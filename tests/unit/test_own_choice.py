@@ -13,7 +13,7 @@ from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.plots.scaling import made_by
 from workbench.types import Budget
-from workbench.verifiers import OWN, Rule, offered
+from workbench.verifiers import OWN, Rule, asks, offered
 
 N = 6
 
@@ -72,6 +72,19 @@ def test_one_registered_later_is_seen_by_what_was_compiled_before_and_replaced_i
 KEY = jax.random.key(0)
 
 
+def test_a_verifier_may_ask_the_in_sample_critic():
+    register_verifier("widest", critic="in_sample")(widest)
+    nets = {"critic": lambda x, a: jnp.zeros(2), "in_sample": lambda x, a: jnp.array([1.0, 4.0])}
+    assert float(judge(nets, Budget.exactly(1, 1, "widest"), jnp.zeros(1), jnp.zeros(1))) == 3.0
+    assert asks(Rule.parse("widest").verifier) == "in_sample"
+    with pytest.raises(WorkbenchError, match="verifier widest asks a critic that this agent was trained without"):
+        check_rule("widest", ["critic"])
+    register_verifier("widest")(widest)
+    assert float(judge(nets, Budget.exactly(1, 1, "widest"), jnp.zeros(1), jnp.zeros(1))) == 0.0
+    with pytest.raises(UnknownNameError, match="unknown critic of the verifier 'widest' 'in_sampel'"):
+        register_verifier("widest", critic="in_sampel")
+
+
 def test_the_text_holds_the_source_and_is_parsed_back():
     register_selection("mine", dial="share")(last)
     register_verifier("widest")(widest)
@@ -97,10 +110,10 @@ def test_the_text_holds_the_source_and_is_parsed_back():
 
 def test_what_it_uses_may_not_change_behind_it(monkeypatch):
     register_selection("mine", dial="share")(last)
-    check_rule("mine")
+    check_rule("mine", ["critic"])
     monkeypatch.setitem(OWN, "mine", "0" * 8)
     with pytest.raises(WorkbenchError, match="something that your selection 'mine' uses has changed since"):
-        check_rule("mine")
+        check_rule("mine", ["critic"])
 
 
 def wrong_shape(a, q, live, dial, key):

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -13,6 +14,7 @@ from workbench.agents.limits import check_settings
 from workbench.judging import verdict
 from workbench.selection import select
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
+from workbench.verifiers import VERIFIERS, asks
 
 
 class TrainState(eqx.Module):
@@ -112,8 +114,20 @@ SELECTING = 2**32 - 1
 def judge(
     nets: Mapping[str, Any], budget: Budget, x: Float[Array, " obs"], a: Float[Array, " act"], *more: Float[Array, ""]
 ) -> Float[Array, ""]:
-    """The value that a budget's verifier gives an action; `more` is what the critic wants beside x and a."""
-    return verdict(budget.verifier, nets["critic"](x, a, *more), budget.k)
+    """The value that a budget's verifier gives an action; `more` is what the critic wants beside x and a.
+
+    Only the critic that the verifier asks is evaluated. It is NaN where `nets` lacks that one, which
+    `choices.check_rule` refuses beforehand.
+    """
+    roles = [role for role in dict.fromkeys(("critic", *map(asks, VERIFIERS))) if role in nets]
+
+    def by(role: str) -> Float[Array, ""]:
+        return verdict(budget.verifier, nets[role](x, a, *more), budget.k, role)
+
+    if len(roles) == 1:
+        return by(roles[0])
+    asked = [roles.index(asks(name)) if asks(name) in roles else 0 for name in VERIFIERS]
+    return jax.lax.switch(jnp.asarray(asked)[budget.verifier], [partial(by, role) for role in roles])
 
 
 def decide(

@@ -160,10 +160,14 @@ def bootstrap(batch: Batch, gamma: Float[Array, ""], v_next: Float[Array, " batc
 
 
 def values(
-    critic: Critic, x: Float[Array, "batch obs"], a: Float[Array, "batch act"], pessimism: float = 0.0
+    critic: Critic,
+    x: Float[Array, "batch obs"],
+    a: Float[Array, "batch act"],
+    pessimism: float = 0.0,
+    deviations: float = 0.0,
 ) -> Float[Array, " batch"]:
-    """Q of a batch, aggregated over the ensemble: the mean (pessimism 0) or the minimum (1)."""
-    return jax.vmap(lambda x, a: losses.aggregate(critic(x, a), pessimism))(x, a)
+    """Q of a batch, aggregated over the ensemble by `losses.aggregate`: the mean (pessimism 0) or the minimum (1)."""
+    return jax.vmap(lambda x, a: losses.aggregate(critic(x, a), pessimism, deviations))(x, a)
 
 
 class ImplicitValues(eqx.Module):

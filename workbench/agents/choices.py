@@ -1,7 +1,7 @@
 """Selections and verifiers of a user's own: `@register_selection` and `@register_verifier` above a function."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -39,27 +39,41 @@ def register_selection(name: str, *, dial: str | None = None) -> Callable[[Own],
     return _register("selection", name, dial, verifiers.DIALS, selection.SELECTIONS, example, (2,))
 
 
-def register_verifier(name: str, *, number: str | None = None) -> Callable[[Own], Own]:
+def register_verifier(name: str, *, number: str | None = None, critic: str = "critic") -> Callable[[Own], Own]:
     """Make a function known as a verifier, to be written `name` or `name:2` wherever `pessimistic:2` may be.
 
     The function gets `(q, k)` and returns one value: what the critics say of one action, and the number, of the kind
-    `number`. All else is as in `register_selection`.
+    `number`. `critic` is the network that it asks, the agent's own or `in_sample`. All else is as in
+    `register_selection`.
     """
+    if critic not in ("critic", *verifiers.CRITICS.values()):
+        raise UnknownNameError(f"critic of the verifier '{name}'", critic, ["critic", *verifiers.CRITICS.values()])
     example = jnp.zeros(2), jnp.ones(())
-    return _register("verifier", name, number, verifiers.VERIFIERS, judging.JUDGES, example, ())
+    add = _register("verifier", name, number, verifiers.VERIFIERS, judging.JUDGES, example, ())
+
+    def with_critic(own: Own) -> Own:
+        made = add(own)
+        verifiers.CRITICS.pop(name, None)
+        verifiers.CRITICS.update({name: critic} if critic != "critic" else {})
+        return made
+
+    return with_critic
 
 
 def unregister(name: str) -> None:
     """Forget a selection or a verifier of a user's own, or do nothing where there is none of that name."""
     if verifiers.OWN.pop(name, None) is not None:
-        for table in (verifiers.DIALS, selection.SELECTIONS, verifiers.VERIFIERS, judging.JUDGES):
+        for table in (verifiers.DIALS, selection.SELECTIONS, verifiers.VERIFIERS, judging.JUDGES, verifiers.CRITICS):
             table.pop(name, None)
 
 
-def check_rule(text: str) -> None:
-    """Raise `WorkbenchError` unless what the text of a `Rule` names can be played, and is what was registered."""
-    rule = verifiers.Rule.parse(text)
-    judge, choice = rule.places
+def check_rule(text: str, critics: Collection[str]) -> None:
+    """Raise `WorkbenchError` unless what the text of a `Rule` names can be played, and is what was registered.
+
+    `critics` are the names of an agent's networks, among which must be the critic that the verifier asks.
+    """
+    judge, choice = verifiers.Rule.parse(text).places
+    check_critic(list(judging.JUDGES)[judge], critics)
     made = list(judging.JUDGES.items())[judge], list(selection.SELECTIONS.items())[choice]
     for what, (name, own) in zip(("verifier", "selection"), made, strict=True):
         if name in verifiers.OWN and _source(what, name, own) != verifiers.OWN[name]:
@@ -67,6 +81,16 @@ def check_rule(text: str) -> None:
                 f"something that your {what} '{name}' uses has changed since it was registered: register it again, by "
                 "running its cell."
             )
+
+
+def check_critic(verifier: str, critics: Collection[str]) -> None:
+    """Raise `WorkbenchError` where a verifier asks a critic that is not there; an agent without any has no values."""
+    asked = verifiers.asks(verifier)
+    if asked != "critic" and asked not in critics:
+        raise WorkbenchError(
+            f"the verifier {verifier} asks a critic that this agent was trained without: train SORL with the setting "
+            f"{asked}, its expectile level such as 0.9, or judge by mean, min or pessimistic."
+        )
 
 
 def _register(

@@ -1,4 +1,4 @@
-"""Files of a user's own that a command runs first, because they register agents, loss terms and the like: `--code FILE.py`."""
+"""Files of a user's own that a command runs first, as they register agents, loss terms and such: `--code FILE.py`."""
 
 import sys
 import traceback

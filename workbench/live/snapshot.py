@@ -11,7 +11,7 @@ from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.spec import RANGES, RunSpec
 from workbench.types import Budget, LossWeights
-from workbench.verifiers import VERIFIERS
+from workbench.verifiers import CRITICS, VERIFIERS
 
 Value: TypeAlias = float | int | str
 
@@ -23,7 +23,8 @@ MOST = {"m_inf": 64, "n": 64}
 class Settings:
     """One value of every control, as pairs: the agent's loss weights, then `m_inf`, `n` and `verifier`.
 
-    The last three do not change what is learned, only what is shown of it; `verifier` is one of `VERIFIERS`.
+    The last three do not change what is learned, only what is shown of it; `verifier` is one of `VERIFIERS` that asks
+    the agent's own critic.
     """
 
     pairs: tuple[tuple[str, Value], ...]
@@ -69,8 +70,9 @@ class Settings:
 def checked_value(name: str, value: Any) -> Value:
     """`value` as the type of its control; raises `WorkbenchError` where it is not legal."""
     if name == "verifier":
-        if value not in VERIFIERS:
-            raise UnknownNameError("verifier", str(value), VERIFIERS)
+        known = [name for name in VERIFIERS if name not in CRITICS]  # what every agent with a critic can be judged by
+        if value not in known:
+            raise UnknownNameError("verifier", str(value), known)
         return value
     try:
         number = float(value)
