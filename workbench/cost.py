@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from workbench.agents.sorl import SORL
 from workbench.flow import deal_steps
-from workbench.verifiers import Rule
+from workbench.verifiers import Rule, asks
 
 GIGA = 1e9
 
@@ -45,17 +45,25 @@ def critic_flop(agent: SORL, obs: int, act: int) -> int:
     return mlp_flop(obs + act + steps, 1, width=agent.width, depth=agent.depth)
 
 
+def in_sample_flop(agent: SORL, obs: int, act: int) -> int:
+    """Operations of one member of the in-sample critics, for one row."""
+    return mlp_flop(obs + act, 1, width=agent.width, depth=agent.depth)
+
+
 def decision_cost(agent: SORL, obs: int, act: int, *, m_inf: int, n: int, verifier: str = "mean") -> DecisionCost:
     r"""Cost of one action that is made of `n` candidates of `m_inf` Euler steps each, as `verifier` says (a `Rule`).
 
     $$C = N\,(M_{inf}\, F_{actor} + E\, F_{critic}), \qquad E = \text{ensemble}$$
 
     Network evaluations are N M_inf of the actor, one after another in groups of N, and N E of the critics. A single
-    candidate is judged too, because a `Decision` reports its value; so is an action that is not the best candidate.
+    candidate is judged too, because a `Decision` reports its value; so is an action that is not the best candidate. The
+    verifier `in_sample` asks as many critics, which know nothing of steps.
     """
-    made = n > 1 and Rule.parse(verifier).selection != "best"
+    rule = Rule.parse(verifier)
+    made = n > 1 and rule.selection != "best"
     actor, critic = n * m_inf, (n + made) * agent.ensemble
-    flop = actor * actor_flop(agent, obs, act) + critic * critic_flop(agent, obs, act)
+    asked = critic_flop if asks(rule.verifier) == "critic" else in_sample_flop
+    flop = actor * actor_flop(agent, obs, act) + critic * asked(agent, obs, act)
     return DecisionCost(m_inf, n, actor, critic, flop / GIGA)
 
 
@@ -68,9 +76,19 @@ def update_gflop(agent: SORL, obs: int, act: int, batch: int) -> float:
     A forward pass counts 1, and a gradient as much again to the parameters and to the input: 3 for a network that
     learns, 2 for the critic that only passes gradient on to the action, 1 for a target, of which L_SC has two. The
     algorithm is counted as the `paper` and `small` presets have it, without what departures of the released code add.
+
+    With `n_td` candidates of a TD target there are (n_td - 1) K F_a more for them and n_td B F_Q to judge them. With
+    `in_sample` there are $B\,(4 F_Q + 4 F_V)$ more: both of its networks learn, and each is a target of the other.
     """
     actor, critic = actor_flop(agent, obs, act), agent.ensemble * critic_flop(agent, obs, act)
     sampled = int(deal_steps(batch, agent.m_btt).sum())
-    critic_step = sampled * actor + batch * critic * (1 + 3)
+    judge = critic_flop if asks(agent.td_rule.verifier) == "critic" else in_sample_flop
+    judged = judge(agent, obs, act) * agent.ensemble
+    candidates = agent.n_td if agent.n_td > 1 else 0
+    critic_step = agent.n_td * sampled * actor + batch * critic * (1 + 3) + candidates * batch * judged
     actor_step = 3 * sampled * actor + batch * critic * 2 + batch * actor * (3 + 2 + 3)
-    return (critic_step + actor_step) / GIGA
+    own = 0
+    if agent.in_sample is not None:
+        value = mlp_flop(obs, 1, width=agent.width, depth=agent.depth)
+        own = batch * (3 + 1) * (agent.ensemble * in_sample_flop(agent, obs, act) + value)
+    return (critic_step + actor_step + own) / GIGA

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from workbench.diffusion import Denoiser, consistent, preserved
 from workbench.flow import Action, Scalar, Shortcut, interpolate, mean_of_two_steps
+from workbench.judging import deviation
 
 
 class VelocityTarget(eqx.Module):
@@ -88,9 +89,10 @@ def q_loss(q: Scalar, scale: Scalar) -> Scalar:
     return -q / jnp.maximum(jax.lax.stop_gradient(scale), 1e-8)
 
 
-def aggregate(q: Float[Array, " ens"], pessimism: Scalar | float) -> Scalar:
-    """One value from an ensemble: its mean (pessimism 0), its minimum (1), or a mixture between."""
-    return (1.0 - pessimism) * jnp.mean(q) + pessimism * jnp.min(q)
+def aggregate(q: Float[Array, " ens"], pessimism: Scalar | float, deviations: float = 0.0) -> Scalar:
+    """One value from an ensemble: its mean (pessimism 0), its minimum (1), or a mixture, less so many deviations."""
+    value = (1.0 - pessimism) * jnp.mean(q) + pessimism * jnp.min(q)
+    return value - deviations * deviation(q) if deviations else value
 
 
 def td_target(r: Scalar, mask: Scalar, gamma: Scalar, q_next: Scalar) -> Scalar:

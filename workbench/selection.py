@@ -77,16 +77,16 @@ def soft(a: Candidates, q: Values, live: Live, dial: Dial, key: PRNGKeyArray) ->
     return a[jax.random.categorical(key, _logits(q, live, dial))]
 
 
-SELECTIONS: tuple[Selection, ...] = (best, elite, nearest, mode, weighted, soft)
+SELECTIONS: dict[str, Selection] = {each.__name__: each for each in (best, elite, nearest, mode, weighted, soft)}
 """In the order of `verifiers.DIALS`: a budget names one by its place, so that another is no other program."""
-assert tuple(each.__name__ for each in SELECTIONS) == tuple(DIALS)
+assert tuple(SELECTIONS) == tuple(DIALS)
 
 
 def select(
     place: Int[Array, ""], a: Candidates, q: Values, live: Live, dial: Dial, *, key: PRNGKeyArray
 ) -> Float[Array, " act"]:
     """The action that the selection at this place of `SELECTIONS` makes."""
-    return jax.lax.switch(place, SELECTIONS, a, q, live, dial, key)
+    return jax.lax.switch(place, list(SELECTIONS.values()), a, q, live, dial, key)
 
 
 def _elite(q: Values, live: Live, share: Dial) -> Live:

@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.verifiers import DIALS, Rule, pessimism_of
+from workbench.verifiers import OWN, Rule, asks
 
 Key: TypeAlias = PRNGKeyArray
 Metrics: TypeAlias = dict[str, Float[Array, "*seed"]]
@@ -101,8 +101,9 @@ class Budget(eqx.Module):
     """Inference compute of one decision: Euler steps (sequential) and candidates (parallel).
 
     `m_inf` and `n` are traced, so their sliders never recompile. `n_max` fixes the number of candidates drawn, by
-    default `n`; those beyond `n` are never chosen. `pessimism` weighs the verifier between the mean of the critics (0)
-    and their min (1); `selection` is a place in `selection.SELECTIONS` and `dial` its number, both traced too.
+    default `n`; those beyond `n` are never chosen. `verifier` is a place in `judging.JUDGES` and `k` its number,
+    `selection` a place in `selection.SELECTIONS` and `dial` its number; all four are traced too. `own` is what a user
+    had registered in those tables when it was made, because a program knows no branch that is registered later.
 
     Raises `WorkbenchError` unless 1 <= `n` <= `n_max`, as far as `n` is a value and not being traced; what is traced
     needs an `n_max`.
@@ -110,17 +111,20 @@ class Budget(eqx.Module):
 
     m_inf: Int[Array, ""]
     n: Int[Array, ""]
-    pessimism: Float[Array, ""]
+    verifier: Int[Array, ""]
+    k: Float[Array, ""]
     selection: Int[Array, ""]
     dial: Float[Array, ""]
     n_max: int = eqx.field(static=True)
+    own: tuple[tuple[str, str], ...] = eqx.field(static=True, init=False)
 
     def __init__(
         self,
         m_inf: Any = 8,
         n: Any = 1,
-        pessimism: Any = 0.0,
         n_max: int | None = None,
+        verifier: Any = 0,
+        k: Any = 1.0,
         selection: Any = 0,
         dial: Any = 1.0,
     ) -> None:
@@ -131,18 +135,20 @@ class Budget(eqx.Module):
             n_max = int(n) if n_max is None else n_max
             if not 1 <= int(n) <= n_max:
                 raise WorkbenchError(f"a budget chooses among 1 to n_max = {n_max} candidates, not among n = {int(n)}.")
-        self.m_inf, self.n, self.pessimism, self.n_max = as_int32(m_inf), as_int32(n), as_float32(pessimism), n_max
+        self.m_inf, self.n, self.n_max = as_int32(m_inf), as_int32(n), n_max
+        self.own = tuple((f"{name}@{source}", asks(name)) for name, source in OWN.items())
+        self.verifier, self.k = as_int32(verifier), as_float32(k)
         self.selection, self.dial = as_int32(selection), as_float32(dial)
 
     @staticmethod
     def exactly(m_inf: int, n: int, verifier: str = "mean", n_max: int | None = None) -> "Budget":
         """The budget whose verifier and selection are as the text says; draws `n_max` candidates, by default `n`.
 
-        Raises what `Rule.parse` raises.
+        Raises what `Rule.parse` and `Rule.places` raise.
         """
         chosen = Rule.parse(verifier)
-        place = tuple(DIALS).index(chosen.selection)
-        return Budget(m_inf, n, pessimism_of(chosen.verifier), n_max, place, chosen.dial)
+        judge, selection = chosen.places
+        return Budget(m_inf, n, n_max, judge, chosen.k, selection, chosen.dial)
 
 
 class Decision(eqx.Module):

@@ -49,8 +49,8 @@ def _actions(agent: Any, state: TrainState, budget: Budget):
 def actions(name: str, n: int) -> np.ndarray:
     """Actions at the second step, by the agent's protocol but for N; SORL's in as many steps as its Q loss has."""
     agent, own = tiny(name), PROTOCOLS[name]
-    m_inf, pessimism = getattr(agent, "m_btt", own.m_inf), float(own.verifier == "min")
-    return np.asarray(_actions(agent, trained(name), Budget(m_inf=m_inf, n=n, pessimism=pessimism, n_max=32)))
+    m_inf = getattr(agent, "m_btt", own.m_inf)
+    return np.asarray(_actions(agent, trained(name), Budget.exactly(m_inf, n, own.verifier, n_max=32)))
 
 
 def share(name: str, n: int = 1, centre: float = 0.5) -> float:

@@ -81,3 +81,12 @@ def test_an_update_is_what_xla_counts(m_btt):
     state = agent.init(DATA.example(), key=jax.random.key(0))
     found = by_xla(agent.update, state, DATA.sample(64, key=jax.random.key(1)), LossWeights())
     assert update_gflop(agent, 28, 5, 64) * 1e9 == pytest.approx(found, rel=0.06)
+
+
+def test_the_in_sample_critic_costs_four_passes_of_each_of_its_networks():
+    value = 2 * (5 * 3 + 3 * 1)
+    extra = update_gflop(dataclasses.replace(TINY, in_sample=0.9), 5, 2, 16) - update_gflop(TINY, 5, 2, 16)
+    assert extra * 1e9 == pytest.approx(16 * 4 * (2 * CRITIC + value))
+    sees = dataclasses.replace(TINY, departures=dataclasses.replace(TINY.departures, critic_sees_steps=True))
+    costs = [decision_cost(agent, 5, 2, m_inf=1, n=3, verifier="in_sample").gflop for agent in (TINY, sees)]
+    assert costs[0] == costs[1] == decision_cost(TINY, 5, 2, m_inf=1, n=3).gflop

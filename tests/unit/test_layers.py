@@ -16,6 +16,7 @@ LAYERS = (
         "stopping",
         "progress",
         "verifiers",
+        "judging",
         "selection",
         "types",
         "schedules",

@@ -16,7 +16,7 @@ from workbench.evaluate.cell import Cell, protocol_grid
 from workbench.selection import SELECTIONS
 from workbench.train import init_seeds, one_seed
 from workbench.types import Budget, Decision
-from workbench.verifiers import DIALS, Rule
+from workbench.verifiers import DIALS, VERIFIERS, Rule
 
 N, ACT = 7, 3
 
@@ -62,11 +62,13 @@ def test_soft_draws_as_often_as_its_softmax_says():
     z = (q - q.mean()) / q.std()
     expected = np.exp(z / 0.7) / np.exp(z / 0.7).sum()
     keys = jax.random.split(jax.random.key(0), 4000)
-    drawn = jax.vmap(lambda key: SELECTIONS[5](candidates, q, jnp.ones(4, bool), budget.dial, key))(keys)
+    drawn = jax.vmap(lambda key: SELECTIONS["soft"](candidates, q, jnp.ones(4, bool), budget.dial, key))(keys)
     found = np.bincount(np.asarray(drawn[:, 0], int), minlength=4) / 4000
     np.testing.assert_allclose(found, expected, atol=0.03)
     np.testing.assert_allclose(
-        SELECTIONS[4](candidates, q, jnp.ones(4, bool), budget.dial, keys[0])[0], expected @ np.arange(4), rtol=1e-5
+        SELECTIONS["weighted"](candidates, q, jnp.ones(4, bool), budget.dial, keys[0])[0],
+        expected @ np.arange(4),
+        rtol=1e-5,
     )
 
 
@@ -74,10 +76,7 @@ def test_of_two_modes_the_mean_lies_between_and_the_others_do_not():
     """Five good candidates near 1 and three near -1: the densest place is near 1."""
     places = jnp.array([1.0, 1.02, 0.98, 1.01, 0.99, -1.0, -1.01, -0.99])[:, None]
     q, live, key = jnp.zeros(8), jnp.ones(8, bool), jax.random.key(0)
-    made = {
-        name: float(each(places, q, live, jnp.float32(1.0), key)[0])
-        for name, each in zip(DIALS, SELECTIONS, strict=True)
-    }
+    made = {name: float(each(places, q, live, jnp.float32(1.0), key)[0]) for name, each in SELECTIONS.items()}
     assert abs(made["elite"]) < 0.3
     assert made["mode"] == pytest.approx(1.0, abs=0.02)
     assert float(jnp.abs(places - made["nearest"]).min()) == 0.0
@@ -93,7 +92,7 @@ def test_gain_and_noise_are_those_of_the_docstring():
     n, share, draws = 64, 0.25, 4000
     a = jax.random.normal(jax.random.key(1), (draws, n, 2))
     live, key = jnp.ones(n, bool), jax.random.key(0)
-    made = jax.vmap(lambda a: SELECTIONS[1](a, a[:, 0], live, jnp.float32(share), key))(a)
+    made = jax.vmap(lambda a: SELECTIONS["elite"](a, a[:, 0], live, jnp.float32(share), key))(a)
     gain = norm.pdf(norm.ppf(1 - share)) / share
     assert float(made[:, 0].mean()) == pytest.approx(gain, abs=0.03)
     assert float(made[:, 1].var()) == pytest.approx(1 / (share * n), rel=0.1)
@@ -111,7 +110,7 @@ def test_no_dial_is_another_program_and_a_batch_equals_a_loop():
         return agent.act(state, x, budget, key=key).a
 
     keys = jax.random.split(jax.random.key(0), 4)
-    for text in ("mean", "min elite:0.5", "elite:0.25", "mode", "weighted:2", "soft"):
+    for text in ("mean", "min elite:0.5", "pessimistic:2 elite:0.25", "pessimistic", "mode", "weighted:2", "soft"):
         budget = Budget.exactly(2, 6, text, n_max=8)
         one = jnp.stack([act(data.x[0], budget, key) for key in keys])
         many = jax.vmap(lambda key, budget=budget: agent.act(state, data.x[0], budget, key=key).a)(keys)
@@ -119,16 +118,17 @@ def test_no_dial_is_another_program_and_a_batch_equals_a_loop():
     assert len(traces) == 1
 
 
-@given(st.sampled_from(["mean", "min"]), st.sampled_from(sorted(DIALS)), st.floats(0.001, 1.0))
-def test_a_text_is_parsed_back(verifier, selection, dial):
-    chosen = Rule(verifier, selection, 1.0 if selection == "best" else float(f"{dial:g}"))
+@given(st.sampled_from(sorted(VERIFIERS)), st.sampled_from(sorted(DIALS)), st.floats(0.001, 1.0), st.floats(0, 1e9))
+def test_a_text_is_parsed_back(verifier, selection, dial, k):
+    chosen = Rule(verifier, selection, 1.0 if selection == "best" else dial, k if VERIFIERS[verifier] else 1.0)
     assert Rule.parse(str(chosen)) == chosen
 
 
 def test_one_choice_has_one_text():
-    assert [str(Rule.parse(text)) for text in ("mean best", "elite", "mean elite:0.50", "min best", "soft")] == [
-        *("mean", "elite:0.5", "elite:0.5", "min", "soft:1")
-    ]
+    assert [
+        str(Rule.parse(text)) for text in ("mean best", "elite", "mean elite:0.50", "min best", "soft", "pessimistic")
+    ] == [*("mean", "elite:0.5", "elite:0.5", "min", "soft:1", "pessimistic:1")]
+    assert str(Rule.parse("pessimistic:02.0  elite:.125")) == "pessimistic:2 elite:0.125"
     assert Cell(8, 4, "elite") == Cell(8, 4, "elite:.5")
     assert str(Cell(8, 4, "min elite")) == "M_inf 8, N 4, min elite:0.5"
 
@@ -147,6 +147,13 @@ def test_one_choice_has_one_text():
         ("soft:inf", "temperature of soft must be above 0, not inf"),
         ("elite:half", "share of elite must be a number, not 'half'"),
         ("best:2", "selection best has no number"),
+        ("min:2", "verifier min has no number: write 'min' alone"),
+        ("min mean", "unknown selection 'mean'"),
+        ("pessimist:2 elite", "unknown verifier 'pessimist:2': did you mean pessimistic"),
+        ("pessimistic:-1", "deviations of pessimistic must be 0 or more, not -1"),
+        ("pessimistic:inf elite", "deviations of pessimistic must be 0 or more, not inf"),
+        ("pessimistic:nan", "deviations of pessimistic must be 0 or more, not nan"),
+        ("pessimistic: elite", "deviations of pessimistic must be a number, not ''"),
     ],
 )
 def test_what_is_no_choice_is_one_sentence(text, sentence):

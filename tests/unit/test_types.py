@@ -15,7 +15,8 @@ def test_a_budget_draws_all_its_candidates_unless_told_otherwise():
     assert Budget().n_max == 1
     assert Budget(m_inf=2, n=32).n_max == Budget(n=jnp.asarray(32)).n_max == 32
     assert Budget(n=3, n_max=32).n_max == 32
-    assert float(Budget.exactly(2, 5, "min").pessimism) == 1.0
+    budget = Budget.exactly(2, 5, "pessimistic:1.5 elite:0.25")
+    assert [float(each) for each in (budget.verifier, budget.k, budget.selection, budget.dial)] == [2, 1.5, 1, 0.25]
     assert jax.tree.leaves(Cell(2, 5, "min").budget()) == jax.tree.leaves(Budget.exactly(2, 5, "min"))
     assert Cell(2, 5).budget().n_max == 5
     assert Cell(2, 5).budget(n_max=8).n_max == 8

@@ -1,7 +1,8 @@
 """What every agent is: an immutable spec that initialises, updates and acts on a threaded state."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -10,8 +11,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from workbench.agents.limits import check_settings
+from workbench.judging import verdict
 from workbench.selection import select
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
+from workbench.verifiers import VERIFIERS, asks
 
 
 class TrainState(eqx.Module):
@@ -108,6 +111,25 @@ def ema(targets: Any, nets: Any, tau: Float[Array, ""]) -> Any:
 
 SELECTING = 2**32 - 1
 """What a selection's own key is folded with: no candidate has this number."""
+
+
+def judge(
+    nets: Mapping[str, Any], budget: Budget, x: Float[Array, " obs"], a: Float[Array, " act"], *more: Float[Array, ""]
+) -> Float[Array, ""]:
+    """The value that a budget's verifier gives an action; `more` is what the critic wants beside x and a.
+
+    Only the critic that the verifier asks is evaluated. It is NaN where `nets` lacks that one, which
+    `choices.check_rule` refuses beforehand.
+    """
+    roles = [role for role in dict.fromkeys(("critic", *map(asks, VERIFIERS))) if role in nets]
+
+    def by(role: str) -> Float[Array, ""]:
+        return verdict(budget.verifier, nets[role](x, a, *more), budget.k, role)
+
+    if len(roles) == 1:
+        return by(roles[0])
+    asked = [roles.index(asks(name)) if asks(name) in roles else 0 for name in VERIFIERS]
+    return jax.lax.switch(jnp.asarray(asked)[budget.verifier], [partial(by, role) for role in roles])
 
 
 def decide(

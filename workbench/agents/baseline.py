@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from workbench import losses
-from workbench.agents.base import AbstractAgent, Adam, TrainState, decide, ema
+from workbench.agents.base import AbstractAgent, Adam, TrainState, decide, ema, judge
 from workbench.agents.returned import number
 from workbench.errors import WorkbenchError
 from workbench.flow import Shortcut, euler, euler_unrolled
@@ -171,10 +171,14 @@ def bootstrap(batch: Batch, gamma: Float[Array, ""], v_next: Float[Array, " batc
 
 
 def values(
-    critic: Critic, x: Float[Array, "batch obs"], a: Float[Array, "batch act"], pessimism: float = 0.0
+    critic: Critic,
+    x: Float[Array, "batch obs"],
+    a: Float[Array, "batch act"],
+    pessimism: float = 0.0,
+    deviations: float = 0.0,
 ) -> Float[Array, " batch"]:
-    """Q of a batch, aggregated over the ensemble: the mean (pessimism 0) or the minimum (1)."""
-    return jax.vmap(lambda x, a: losses.aggregate(critic(x, a), pessimism))(x, a)
+    """Q of a batch, aggregated over the ensemble by `losses.aggregate`: the mean (pessimism 0) or the minimum (1)."""
+    return jax.vmap(lambda x, a: losses.aggregate(critic(x, a), pessimism, deviations))(x, a)
 
 
 class ImplicitValues(eqx.Module):
@@ -240,10 +244,10 @@ def flow_values(
 
 def decide_by_flow(state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
     """The best of N samples of the flow in `nets["actor"]`, each by M_inf Euler steps."""
-    actor, critic = state.nets["actor"], state.nets["critic"]
+    actor = state.nets["actor"]
     return decide(
         lambda key: euler(actor, jax.random.normal(key, (actor.act,)), x, budget.m_inf),
-        lambda a: losses.aggregate(critic(x, a), budget.pessimism),
+        lambda a: judge(state.nets, budget, x, a),
         budget,
         key=key,
     )
@@ -252,7 +256,7 @@ def decide_by_flow(state: TrainState, x: Float[Array, " obs"], budget: Budget, *
 def decide_by_mean(state: TrainState, x: Float[Array, " obs"], budget: Budget) -> Decision:
     """The one action of a policy without noise: M_inf and N change nothing."""
     a = jnp.clip(state.nets["actor"](x), -1.0, 1.0)
-    q = losses.aggregate(state.nets["critic"](x, a), budget.pessimism)
+    q = judge(state.nets, budget, x, a)
     return Decision(
         a=a,
         q=q,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from workbench import losses
-from workbench.agents.base import RATES, TrainState, decide
+from workbench.agents.base import RATES, TrainState, decide, judge
 from workbench.agents.baseline import AbstractBaseline, Loss, Maker, Told, bootstrap, td_loss, values
 from workbench.diffusion import consistency_sample, noise_level
 from workbench.nets import Critic, Denoiser
@@ -75,11 +75,11 @@ class CAC(AbstractBaseline):
         return loss_consistency + weights.ql * loss_ql, {"loss_ql": loss_ql, "loss_consistency": loss_consistency}
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
-        actor, critic = state.nets["actor"], state.nets["critic"]
+        actor = state.nets["actor"]
 
         def sample(key: Key) -> Float[Array, " act"]:
             key_start, key_steps = jax.random.split(key)
             noise = jax.random.normal(key_start, (actor.act,))
             return consistency_sample(actor, noise, x, budget.m_inf, key=key_steps)
 
-        return decide(sample, lambda a: losses.aggregate(critic(x, a), budget.pessimism), budget, key=key)
+        return decide(sample, lambda a: judge(state.nets, budget, x, a), budget, key=key)

@@ -7,17 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from workbench.agents.base import SELECTING
 from workbench.types import Batch, Key
 
 
 class SamplerDraw(NamedTuple):
     """Noise that the sampler of a batch begins with, and a level: m = 2^level is one step count for the whole batch.
 
-    The level is used by the departure `critic_sees_steps` alone; else step counts are dealt to the rows.
+    The level is used by the departure `critic_sees_steps` alone; else step counts are dealt to the rows. A TD target
+    with several candidates (`n_td`) has the noise of the others in `more`, and a key for a selection that draws.
     """
 
     a_0: Float[Array, "batch act"]
     level: Int[Array, ""]
+    more: Float[Array, "cand batch act"] | None = None
+    key: Key | None = None
 
 
 class VelocityDraw(NamedTuple):
@@ -42,6 +46,15 @@ def draw_sampler(batch: Batch, m_btt: int, *, key: Key) -> SamplerDraw:
     key_noise, key_m = jax.random.split(key)
     level = jax.random.randint(key_m, (), 0, m_btt.bit_length())
     return SamplerDraw(jax.random.normal(key_noise, batch.a.shape), level)
+
+
+def draw_target(batch: Batch, m_btt: int, n: int, *, key: Key) -> SamplerDraw:
+    """Draws of the n candidates of a TD target; those of the first are the same whatever n is."""
+    first = draw_sampler(batch, m_btt, key=key)
+    if n == 1:
+        return first
+    key_more, key_select = jax.random.split(jax.random.fold_in(key, SELECTING))
+    return first._replace(more=jax.random.normal(key_more, (n - 1, *batch.a.shape)), key=key_select)
 
 
 def draw_flow_matching(batch: Batch, m_disc: int, *, key: Key) -> VelocityDraw:

@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 
 from workbench.agents.base import RATES, TrainState
 from workbench.agents.baseline import (
-    AbstractBaseline,
     Loss,
     Maker,
     Told,
@@ -18,15 +17,17 @@ from workbench.agents.baseline import (
     bootstrap,
     decide_by_flow,
     flow_loss,
+    flow_samples,
     flow_values,
     td_loss,
     values,
 )
+from workbench.agents.targets import AbstractSampling
 from workbench.nets import Critic, Value, Velocity
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
 
 
-class FAWAC(AbstractBaseline):
+class FAWAC(AbstractSampling):
     r"""Flow advantage-weighted actor-critic (the FQL paper, arXiv 2502.02538, E.2).
 
     $$L_\pi = \min\big(e^{\alpha (\mathrm{agg}_i Q_i(x, a) - V(x))}, 100\big)\, L_{FM}, \qquad
@@ -54,7 +55,8 @@ class FAWAC(AbstractBaseline):
 
     def critic_loss(self, critic: Critic, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
         """TD error; the next action is a sample of the flow."""
-        v_next = flow_values(state, batch.x_next, batch.a.shape[-1], self.pessimism, key=key)
+        sample = partial(flow_samples, state.nets["actor"], batch.x_next, batch.a.shape[-1])
+        v_next = self.next_values(state, batch.x_next, lambda key: sample(key=key), key=key)
         return td_loss(critic, bootstrap(batch, weights.gamma, v_next), batch)
 
     def value_loss(self, value: Value, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:

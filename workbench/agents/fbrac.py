@@ -9,7 +9,6 @@ from jaxtyping import Array, Float
 
 from workbench.agents.base import RATES, TrainState
 from workbench.agents.baseline import (
-    AbstractBaseline,
     Loss,
     Maker,
     Told,
@@ -17,15 +16,15 @@ from workbench.agents.baseline import (
     decide_by_flow,
     flow_loss,
     flow_samples,
-    flow_values,
     td_loss,
     values,
 )
+from workbench.agents.targets import AbstractSampling
 from workbench.nets import Critic, Velocity
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
 
 
-class FBRAC(AbstractBaseline):
+class FBRAC(AbstractSampling):
     r"""Flow behaviour-regularised actor-critic (the FQL paper, arXiv 2502.02538, E.2).
 
     $$L_\pi = -Q(x, \mathrm{ODE}_\theta(x, z)) + \alpha\, L_{FM}(\theta), \qquad
@@ -47,7 +46,8 @@ class FBRAC(AbstractBaseline):
 
     def critic_loss(self, critic: Critic, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
         """TD error; the next action is a sample of the flow."""
-        v_next = flow_values(state, batch.x_next, batch.a.shape[-1], self.pessimism, key=key)
+        sample = partial(flow_samples, state.nets["actor"], batch.x_next, batch.a.shape[-1])
+        v_next = self.next_values(state, batch.x_next, lambda key: sample(key=key), key=key)
         return td_loss(critic, bootstrap(batch, weights.gamma, v_next), batch)
 
     def actor_loss(self, actor: Velocity, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:

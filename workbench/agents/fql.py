@@ -7,11 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from workbench import losses
-from workbench.agents.base import RATES, TrainState, decide
+from workbench.agents.base import RATES, TrainState, decide, judge
 from workbench.agents.baseline import (
     FLOW_STEPS,
-    AbstractBaseline,
     Loss,
     Maker,
     Told,
@@ -20,12 +18,13 @@ from workbench.agents.baseline import (
     td_loss,
     values,
 )
+from workbench.agents.targets import AbstractSampling
 from workbench.flow import euler_unrolled
 from workbench.nets import Critic, Policy, Velocity
 from workbench.types import Batch, Budget, Decision, Key, LossWeights
 
 
-class FQL(AbstractBaseline):
+class FQL(AbstractSampling):
     r"""Flow Q-learning (Park et al. 2025, arXiv 2502.02538).
 
     $$L_\omega = -Q(x, \mu_\omega(x, z))
@@ -52,9 +51,12 @@ class FQL(AbstractBaseline):
 
     def critic_loss(self, critic: Critic, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
         """TD error; the next action is the one-step policy's."""
-        z = jax.random.normal(key, batch.a.shape)
-        a_next = jnp.clip(jax.vmap(state.nets["actor"])(batch.x_next, z), -1.0, 1.0)
-        v_next = values(state.targets["critic"], batch.x_next, a_next, self.pessimism)
+
+        def sample(key: Key) -> Float[Array, "batch act"]:
+            z = jax.random.normal(key, batch.a.shape)
+            return jnp.clip(jax.vmap(state.nets["actor"])(batch.x_next, z), -1.0, 1.0)
+
+        v_next = self.next_values(state, batch.x_next, sample, key=key)
         return td_loss(critic, bootstrap(batch, weights.gamma, v_next), batch)
 
     def flow_loss(self, flow: Velocity, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Told:
@@ -71,10 +73,10 @@ class FQL(AbstractBaseline):
         return loss_ql + weights.alpha * distill, {"loss_ql": loss_ql, "loss_distill": distill}
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
-        actor, critic = state.nets["actor"], state.nets["critic"]
+        actor = state.nets["actor"]
         return decide(
             lambda key: jnp.clip(actor(x, jax.random.normal(key, (actor.act,))), -1.0, 1.0),
-            lambda a: losses.aggregate(critic(x, a), budget.pessimism),
+            lambda a: judge(state.nets, budget, x, a),
             budget,
             key=key,
         )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from workbench import losses
-from workbench.agents.base import RATES, TrainState, decide
+from workbench.agents.base import RATES, TrainState, decide, judge
 from workbench.agents.baseline import AbstractBaseline, ImplicitValues, Loss, Maker, Told
 from workbench.diffusion import ancestral
 from workbench.nets import ResidualDenoiser
@@ -57,11 +57,11 @@ class IDQL(AbstractBaseline):
         return jnp.mean(row(batch.a, noise, t, batch.x)), {}
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
-        actor, critic = state.nets["actor"], state.nets["critic"]
+        actor = state.nets["actor"]
 
         def sample(key: Key) -> Float[Array, " act"]:
             key_start, key_steps = jax.random.split(key)
             a_1 = jax.random.normal(key_start, (actor.act,))
             return ancestral(actor, a_1, x, budget.m_inf, levels=self.levels, beta_max=BETA_MAX, key=key_steps)
 
-        return decide(sample, lambda a: losses.aggregate(critic(x, a), budget.pessimism), budget, key=key)
+        return decide(sample, lambda a: judge(state.nets, budget, x, a), budget, key=key)

@@ -11,12 +11,12 @@ import equinox as eqx
 
 from workbench.errors import WorkbenchError
 
-COUNTS = ("width", "depth", "m_disc", "m_btt", "ensemble", "steps", "levels", "backup", "block_width", "blocks")
+COUNTS = ("width", "depth", "m_disc", "m_btt", "ensemble", "steps", "levels", "backup", "block_width", "blocks", "n_td")
 """Settings that count something: at least 1."""
 ABOVE_ZERO = ("clip", "last_scale")
-INSIDE = {"level": (0.0, 1.0)}
+INSIDE = {"level": (0.0, 1.0), "in_sample": (0.0, 1.0)}
 """Open intervals."""
-WITHIN = {"pessimism": (0.0, 1.0), "noise": (0.0, math.inf), "noise_clip": (0.0, math.inf)}
+WITHIN = {"pessimism": (0.0, 1.0), "noise": (0.0, math.inf), "noise_clip": (0.0, math.inf), "td_deviations": (0.0, 1e3)}
 """Closed intervals."""
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
 

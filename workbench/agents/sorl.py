@@ -9,7 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from workbench import losses
-from workbench.agents.base import RATES, AbstractAgent, Adam, TrainState, decide, ema, optional_field
+from workbench.agents import in_sample
+from workbench.agents.base import RATES, AbstractAgent, Adam, TrainState, decide, ema, judge, optional_field
+from workbench.agents.choices import check_critic
 from workbench.agents.departures import SIGMA_MIN, SIGMA_PATH, Departures
 from workbench.agents.draws import (
     ActorDraw,
@@ -17,9 +19,10 @@ from workbench.agents.draws import (
     VelocityDraw,
     draw_actor,
     draw_flow_matching,
-    draw_sampler,
     draw_self_consistency,
+    draw_target,
 )
+from workbench.agents.targets import as_rule, made
 from workbench.agents.terms import Term, as_terms
 from workbench.errors import WorkbenchError
 from workbench.flow import (
@@ -33,6 +36,7 @@ from workbench.flow import (
 )
 from workbench.nets import Critic, ShortcutActor
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
+from workbench.verifiers import Rule
 
 stop = jax.lax.stop_gradient
 Nets = dict[str, Any]
@@ -52,7 +56,11 @@ class SORL(AbstractAgent):
     One update is one critic step, one actor step on the stepped critic, and the EMA of both targets. `m_disc` is the
     finest training discretisation, `m_btt` the most steps backpropagated through; both are powers of two, fixed when
     compiled. `pessimism` aggregates the target critics: 0 mean, 1 min. `terms` are loss terms of a user's own, by name
-    (`register_term`), added to L_π with a weight each. Raises `WorkbenchError` for other counts and unknown terms.
+    (`register_term`), added to L_π with a weight each. `in_sample` is the expectile level of a second critic for the
+    verifier of that name (`agents.in_sample`), None for none; the others are the same with it and without. `n_td`,
+    `td_rule` and `td_deviations` make a' and its value as in `targets.AbstractSampling`.
+
+    Raises `WorkbenchError` for other counts and unknown terms.
     """
 
     name: ClassVar[str] = "sorl"
@@ -65,6 +73,10 @@ class SORL(AbstractAgent):
     clip: float = eqx.field(static=True, default=1.0)
     departures: Departures = Departures()
     terms: tuple[Term, ...] = optional_field((), converter=as_terms)
+    in_sample: float | None = optional_field(None)
+    n_td: int = optional_field(1)
+    td_rule: Rule = optional_field(Rule(), converter=as_rule)
+    td_deviations: float = optional_field(0.0)
 
     def __check_init__(self) -> None:
         for label, m, least in (("m_disc", self.m_disc, 2), ("m_btt", self.m_btt, 1)):
@@ -73,6 +85,7 @@ class SORL(AbstractAgent):
                     f"{label}={m} cannot be trained: step sizes are halved from level to level, so it must be a power "
                     f"of two of at least {least}. Other counts are allowed at inference (m_inf)."
                 )
+        check_critic(self.td_rule.verifier, () if self.in_sample is None else ("in_sample",))
         if self.terms and self.departures.critic_sees_steps:
             raise WorkbenchError(
                 f"the loss terms {', '.join(term.name for term in self.terms)} ask the critic for Q(x, a), but with "
@@ -112,11 +125,14 @@ class SORL(AbstractAgent):
             opts = {"shared": self.adam.init(nets)}
         else:
             opts = {role: self.adam.init(net) for role, net in nets.items()}
-        return TrainState(nets=nets, targets=dict(nets), opts=opts, key=key, step=jnp.zeros((), jnp.int32))
+        state = TrainState(nets=nets, targets=dict(nets), opts=opts, key=key, step=jnp.zeros((), jnp.int32))
+        if self.in_sample is None:
+            return state
+        return in_sample.fresh(state, example, self.adam, **size, ensemble=self.ensemble, key=key_critic)
 
     def draw_critic(self, batch: Batch, *, key: Key) -> SamplerDraw:
         """What is random in `critic_loss`."""
-        return draw_sampler(batch, self.m_btt, key=key)
+        return draw_target(batch, self.m_btt, self.n_td, key=key)
 
     def draw_actor(self, batch: Batch, *, key: Key) -> ActorDraw:
         """What is random in `actor_loss`."""
@@ -135,13 +151,23 @@ class SORL(AbstractAgent):
         ]
         return jax.lax.switch(draw.level, branches, draw.a_0, x), jnp.full(len(x), 2.0**draw.level, x.dtype)
 
+    def _next_actions(
+        self, actor: Shortcut, nets: Nets, x: Float[Array, "batch obs"], draw: SamplerDraw
+    ) -> tuple[Float[Array, "batch act"], Float[Array, " batch"]]:
+        """The action that a TD target asks about, made of `n_td` samples, and the m of each row."""
+        a, m = self._samples(actor, x, draw)
+        if draw.more is None or draw.key is None:
+            return a, m
+        more = jax.vmap(lambda a_0: self._samples(actor, x, draw._replace(a_0=a_0))[0])(draw.more)
+        return made(self.td_rule, nets, x, jnp.concatenate([a[None], more]), m, key=draw.key), m
+
     def critic_loss(
         self, nets: Nets, targets: Nets, batch: Batch, weights: LossWeights, draw: SamplerDraw
     ) -> tuple[Float[Array, ""], Metrics]:
         """TD loss. No gradient reaches the actor unless `departures.leak_td`."""
         actor = nets["actor"] if self.departures.leak_td else _stop_nets(nets["actor"])
-        a_next, m = self._samples(actor, batch.x_next, draw)
-        q_next = jax.vmap(lambda q: losses.aggregate(q, self.pessimism))(
+        a_next, m = self._next_actions(actor, nets, batch.x_next, draw)
+        q_next = jax.vmap(lambda q: losses.aggregate(q, self.pessimism, self.td_deviations))(
             jax.vmap(targets["critic"])(batch.x_next, a_next, m)
         )
         y = jax.vmap(losses.td_target, in_axes=(0, 0, None, 0))(batch.r, batch.mask, weights.gamma, q_next)
@@ -215,6 +241,7 @@ class SORL(AbstractAgent):
         self, state: TrainState, batch: Batch, weights: LossWeights, draw: SamplerDraw, draw_actor: ActorDraw
     ) -> tuple[TrainState, Metrics]:
         """`update` with its random numbers given: `draw` for the critic's loss, `draw_actor` for the actor's."""
+        state, own = in_sample.apart(state)
         before = state.nets
         grads_td, critic_metrics = eqx.filter_grad(self.critic_loss, has_aux=True)(
             state.nets, state.targets, batch, weights, draw
@@ -230,7 +257,8 @@ class SORL(AbstractAgent):
         source = before if self.departures.ema_before_update else state.nets
         targets = ema(state.targets, source, weights.tau)
         state = TrainState(nets=state.nets, targets=targets, opts=state.opts, key=state.key, step=state.step + 1)
-        return state, critic_metrics | critic_step | actor_metrics | actor_step
+        state, own_metrics = in_sample.step(state, own, batch, weights, self.in_sample, self.adam)
+        return state, critic_metrics | critic_step | actor_metrics | actor_step | own_metrics
 
     def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:
         key_fm, key_sc, key_td = jax.random.split(key, 3)
@@ -247,14 +275,15 @@ class SORL(AbstractAgent):
             "val_sc": val_sc,
             "val_critic": loss_critic,
             **{f"val_{term.name}": term.mean(actor, critic, batch, key=key) for term in self.terms},
+            **in_sample.held_out(state, batch, weights, self.in_sample),
         }
 
     def act(self, state: TrainState, x: Float[Array, " obs"], budget: Budget, *, key: Key) -> Decision:
-        actor, critic = state.nets["actor"], state.nets["critic"]
+        actor = state.nets["actor"]
         m = budget.m_inf.astype(x.dtype)
         return decide(
             lambda key: euler(actor, jax.random.normal(key, (actor.act,)), x, budget.m_inf),
-            lambda a: losses.aggregate(critic(x, a, m), budget.pessimism),
+            lambda a: judge(state.nets, budget, x, a, m),
             budget,
             key=key,
         )

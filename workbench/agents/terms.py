@@ -22,7 +22,7 @@ OwnLoss: TypeAlias = Callable[..., Float[Array, ""]]
 CONTROLS = ("m_inf", "n", "verifier", "extra")
 """Names that no knob of a user's own can have, beside those of `LossWeights`."""
 
-METRICS = ("actor", "critic")
+METRICS = ("actor", "critic", "in_sample", "in_sample_value")
 """Names that no loss term can have, because `loss_<name>` is a metric already."""
 
 

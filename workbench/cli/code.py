@@ -1,4 +1,4 @@
-"""Files of a user's own that a command runs first, because they register an agent or a loss term: `--code FILE.py`."""
+"""Files of a user's own that a command runs first, as they register agents, loss terms and such: `--code FILE.py`."""
 
 import sys
 import traceback

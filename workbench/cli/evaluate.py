@@ -25,8 +25,9 @@ class Evaluate:
     n: tuple[int, ...] = ()
     """Candidates; by default the agent's protocol."""
     verifier: tuple[str, ...] = ()
-    """How one action is made of the candidates: the best by the `mean` or the `min` of the critics, or `elite:0.5`, the
-    mean of the better half (also nearest, mode, weighted, soft; `min elite:0.25`). By default the agent's protocol."""
+    """How one action is made of the candidates: the best by the `mean` or the `min` of the critics, or by their mean
+    less two deviations, `pessimistic:2`; or `elite:0.5`, the mean of the better half (also nearest, mode, weighted,
+    soft); or both, `min elite:0.25`; or what you registered. By default the agent's protocol."""
     episodes: int = 50
     """Episodes a cell and seed."""
     workers: int | None = None
@@ -34,7 +35,7 @@ class Evaluate:
     success_timing: Literal["post", "pre"] = "post"
     """post: success is judged after the action, as in published numbers; pre: before it, OGBench 1.2's default."""
     code: tuple[Path, ...] = ()
-    """Python files to run first: they register agents and loss terms of your own."""
+    """Python files to run first: they register agents, loss terms, selections and verifiers of your own."""
     json: bool = False
     """Print JSON instead of a table."""
 

@@ -25,7 +25,7 @@ class Replay:
     branch: str | None = None
     """Replay this branch alone."""
     code: tuple[Path, ...] = ()
-    """Python files to run first: they register agents and loss terms of your own."""
+    """Python files to run first: they register agents, loss terms, selections and verifiers of your own."""
     json: bool = False
     """Print JSON instead of a table."""
 

@@ -46,7 +46,7 @@ class SweepCommand:
     engine: Literal["serial", "ray"] = "serial"
     """serial: one run after another; ray: on all processors and GPUs of this machine or of a cluster."""
     code: tuple[Path, ...] = ()
-    """Python files to run first: they register agents and loss terms of your own."""
+    """Python files to run first: they register agents, loss terms, selections and verifiers of your own."""
     json: bool = False
     """Print JSON instead of a table."""
 

@@ -67,7 +67,7 @@ class Train:
     precision: str | None = None
     """Of matrix products, on a GPU: float32, tensorfloat32 or bfloat16; by default the device's own."""
     code: tuple[Path, ...] = ()
-    """Python files to run first: they register agents and loss terms of your own."""
+    """Python files to run first: they register agents, loss terms, selections and verifiers of your own."""
     data: Path | None = None
     """Training npz file, but for toys and Minari; by default the official one on disk, else the largest made here."""
     log_every: int = 500

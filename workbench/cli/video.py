@@ -35,7 +35,7 @@ class Video:
     out: Path | None = None
     """Folder to write to; by default the run's `video/`."""
     code: tuple[Path, ...] = ()
-    """Python files to run first: they register agents and loss terms of your own."""
+    """Python files to run first: they register agents, loss terms, selections and verifiers of your own."""
     json: bool = False
     """Print JSON instead of a table."""
 

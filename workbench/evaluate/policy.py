@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from workbench.agents.base import AbstractAgent, TrainState
+from workbench.agents.choices import check_critic, check_rule
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.flow_path import chosen_path, has_flow
 from workbench.train import one_seed
 from workbench.types import Budget, Decision
+from workbench.verifiers import VERIFIERS
 
 TIMED_CALLS = 20
 
@@ -44,14 +46,28 @@ def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], 
 
     Each cell's budget is compiled in, so a policy costs exactly its cells' steps and candidates. Compiled programs are
     shared by the checkpoints of a run. `diagnostics` adds the candidates, their values and flow paths to the answer.
+
+    Raises `WorkbenchError` for a cell whose verifier or selection is not registered, or not as it was, and for one
+    whose critic the agent has not.
     """
+    for cell in cells:
+        check_rule(cell.verifier, state.nets)
     apart, arrays = _take_apart(agent, state)
     return partial(_decide, apart, tuple(cells), diagnostics, arrays)
 
 
 def make_controller(agent: AbstractAgent, state: TrainState) -> Controller:
-    """One jitted call for one observation; `state` is of one seed. Only another `n_max` compiles again."""
-    return partial(_act, *_take_apart(agent, state))
+    """One jitted call for one observation; `state` is of one seed. Only another `n_max` compiles again.
+
+    A call raises `WorkbenchError` for a budget whose verifier asks a critic that the agent has not.
+    """
+    decide = partial(_act, *_take_apart(agent, state))
+
+    def controller(x: Float[Array | np.ndarray, " obs"], budget: Budget, key: Key[Array, ""]) -> Decision:
+        check_critic(list(VERIFIERS)[int(budget.verifier)], state.nets)
+        return decide(x, budget, key)
+
+    return controller
 
 
 class _Apart(NamedTuple):

@@ -23,6 +23,7 @@ from workbench.live.latest import Latest
 from workbench.live.thread import Halted
 from workbench.live.trained import Explorable, Played, TrainedRun
 from workbench.stats import success_rate
+from workbench.verifiers import offered
 
 DPI = 110
 STYLE = {"description_width": "11em"}
@@ -73,9 +74,10 @@ class ComputeExplorer(widgets.VBox):
         self.step = widgets.IntSlider(
             value=0, min=0, max=0, description=LABELS["step"], style=STYLE, layout={"width": "34em"}
         )
-        offered = RULES | {text: text for text in self.run.evaluated["verifier"] if text not in RULES.values()}
+        evaluated = offered(self.run.evaluated["verifier"])
+        rules = RULES | {text: text for text in evaluated if text not in RULES.values()}
         self.rule = widgets.Dropdown(
-            options=offered, value="mean", description="action made of them", style=STYLE, layout={"width": "34em"}
+            options=rules, value="mean", description="action made of them", style=STYLE, layout={"width": "34em"}
         )
         for name in LABELS:
             getattr(self, name).add_class(f"workbench-dial-{name}")
@@ -116,10 +118,10 @@ class ComputeExplorer(widgets.VBox):
             control = controls.get(name)
             if control is None:
                 raise UnknownNameError("slider", name, controls)
-            offered = getattr(control, "options", None)
-            offered = list(offered.values()) if isinstance(offered, dict) else offered
-            if value not in offered if offered else not control.min <= value <= control.max:
-                what = f"one of {', '.join(map(str, offered))}" if offered else f"{control.min} to {control.max}"
+            options = getattr(control, "options", None)
+            options = list(options.values()) if isinstance(options, dict) else options
+            if value not in options if options else not control.min <= value <= control.max:
+                what = f"one of {', '.join(map(str, options))}" if options else f"{control.min} to {control.max}"
                 raise WorkbenchError(f"{name} must be {what}, not {value}.")
         for name, value in values.items():
             controls[name].value = value

@@ -150,7 +150,7 @@ def _draw(agent, toy, held_out, state, budget, n, m_disc):
     def sample(budget: Budget, n: Int[Array, ""]) -> tuple[Float[Array, "point 2"], Int[Array, " point"]]:
         return jax.vmap(partial(_best_of, agent, state, budget, n))(rows.x, keys)
 
-    one, finest = (Budget(m_inf=m, n=1, pessimism=budget.pessimism) for m in (1, m_disc))
+    one, finest = (Budget(m_inf=m, verifier=budget.verifier, k=budget.k) for m in (1, m_disc))
     chosen, number = sample(budget, n)
     (single, _), (fine, _) = sample(one, as_int32(1)), sample(finest, as_int32(1))
     actor = state.nets.get("actor")

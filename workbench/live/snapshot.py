@@ -12,7 +12,7 @@ from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.knobs import RANGES
 from workbench.store.spec import RunSpec
 from workbench.types import Budget, LossWeights
-from workbench.verifiers import VERIFIERS, pessimism_of
+from workbench.verifiers import CRITICS, VERIFIERS
 
 Value: TypeAlias = float | int | str
 
@@ -24,7 +24,8 @@ MOST = {"m_inf": 64, "n": 64}
 class Settings:
     """One value of every control, as pairs: the agent's loss weights, then `m_inf`, `n` and `verifier`.
 
-    The last three do not change what is learned, only what is shown of it; `verifier` is one of `VERIFIERS`.
+    The last three do not change what is learned, only what is shown of it; `verifier` is one of `VERIFIERS` that asks
+    the agent's own critic.
     """
 
     pairs: tuple[tuple[str, Value], ...]
@@ -66,14 +67,15 @@ class Settings:
     def budget(self) -> Budget:
         """The inference budget of one decision that draws a single candidate; the caller repeats it `n` times."""
         own = self.values
-        return Budget(m_inf=own["m_inf"], n=1, pessimism=pessimism_of(str(own["verifier"])))
+        return Budget.exactly(int(own["m_inf"]), 1, str(own["verifier"]))
 
 
 def checked_value(name: str, value: Any) -> Value:
     """`value` as the type of its control; raises `WorkbenchError` where it is not legal."""
     if name == "verifier":
-        if value not in VERIFIERS:
-            raise UnknownNameError("verifier", str(value), VERIFIERS)
+        known = [name for name in VERIFIERS if name not in CRITICS]  # what every agent with a critic can be judged by
+        if value not in known:
+            raise UnknownNameError("verifier", str(value), known)
         return value
     try:
         number = float(value)

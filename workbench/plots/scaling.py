@@ -45,7 +45,8 @@ def made_by(verifier: str) -> str:
     rule = Rule.parse(verifier)
     share = "better half" if rule.dial == 0.5 else f"best {PER_CENT * rule.dial:g} %"
     words = {"best": "the best one", "elite": f"mean of the {share}", "nearest": f"nearest to the {share}"}
-    return words.get(rule.selection, str(rule)) + (f" by their {rule.verifier}" if rule.verifier != "mean" else "")
+    judged = {"mean": "", "min": " by their min", "pessimistic": f" by their mean less {rule.k:g} deviations"}
+    return words.get(rule.selection, str(rule)) + judged.get(rule.verifier, f" by {rule.verifier}")
 
 
 def where(row: pd.Series) -> str:

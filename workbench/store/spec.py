@@ -14,6 +14,7 @@ from workbench.agents.base import AbstractAgent
 from workbench.agents.limits import check_setting
 from workbench.agents.presets import preset
 from workbench.agents.registry import check_sources, sources
+from workbench.agents.targets import as_rule
 from workbench.agents.terms import Term
 from workbench.data.dataset import Provenance
 from workbench.data.load import environment_of
@@ -22,6 +23,7 @@ from workbench.numerics import held_for_run
 from workbench.schedules import Formula, WeightSchedule
 from workbench.store.knobs import checked_formula, checked_weight, starting_value
 from workbench.types import LossWeights
+from workbench.verifiers import Rule
 
 PRECISIONS = {"float32": "float32", "tensorfloat32": "default", "bfloat16": "BF16_BF16_F32"}
 """Of the inputs of matrix products, and what JAX is asked for; sums and parameters are float32, as all is on a CPU.
@@ -204,7 +206,7 @@ def _changes(module: eqx.Module, settings: dict[str, Any]) -> dict[str, Any]:
     """`settings` as they are recorded; those of optional fields that change nothing are left out."""
     _check_settings(module, settings)
     fields = {field.name: field for field in _fields(module)}
-    plain = {name: _plain(value) for name, value in _with_tuples(settings).items()}
+    plain = {name: _plain(_written(fields[name], value)) for name, value in _with_tuples(settings).items()}
     return {name: value for name, value in plain.items() if not _is_left_out(fields[name], value)}
 
 
@@ -230,7 +232,14 @@ def _to_fields(module: eqx.Module) -> dict[str, Any]:
     return {name: value for name, (field, value) in values.items() if not _is_left_out(field, value)}
 
 
+def _written(field: dataclasses.Field, value: Any) -> Any:
+    """A value as it is recorded: a rule of choosing has one text."""
+    return as_rule(value) if isinstance(field.default, Rule) else value
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, Rule):
+        return str(value)
     if isinstance(value, tuple):
         return tuple(each.name if isinstance(each, Term) else each for each in value)
     return _to_fields(value) if isinstance(value, eqx.Module) else value
@@ -238,7 +247,7 @@ def _plain(value: Any) -> Any:
 
 def _is_left_out(field: dataclasses.Field, value: Any) -> bool:
     """Whether a field is `optional_field` and has its default: specs of older runs know nothing of it."""
-    return bool(field.metadata.get("optional")) and value == field.default
+    return bool(field.metadata.get("optional")) and value == _plain(field.default)
 
 
 def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
