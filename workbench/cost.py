@@ -70,7 +70,7 @@ def update_gflop(agent: SORL, obs: int, act: int, batch: int) -> float:
     algorithm is counted as the `paper` and `small` presets have it, without what departures of the released code add.
     """
     actor, critic = actor_flop(agent, obs, act), agent.ensemble * critic_flop(agent, obs, act)
-    sampled = int(deal_steps(batch, agent.m_btt).sum())
+    sampled = int(deal_steps(batch, agent.m_btt, every=agent.splits == "any").sum())
     critic_step = sampled * actor + batch * critic * (1 + 3)
     actor_step = 3 * sampled * actor + batch * critic * 2 + batch * actor * (3 + 2 + 3)
     return (critic_step + actor_step) / GIGA

@@ -95,10 +95,13 @@ class Budget(eqx.Module):
 
     `m_inf` and `n` are traced, so their sliders never recompile. `n_max` fixes the number of candidates drawn, by
     default `n`; those beyond `n` are never chosen. `pessimism` weighs the verifier between the mean of the critics (0)
-    and their min (1); `selection` is a place in `selection.SELECTIONS` and `dial` its number, both traced too.
+    and their min (1); `selection` is a place in `selection.SELECTIONS` and `dial` its number, both traced too. So is
+    `eps`: a shortcut refines each candidate in 1, 2, 4, … steps, at most `m_inf`, until twice as many move it by less
+    than `eps` (`flow.euler_refined`), in action units. NaN is `m_inf` steps whatever the state, in the same program;
+    None, the default, is that too, in a program that has no `eps`.
 
-    Raises `WorkbenchError` unless 1 <= `n` <= `n_max`, as far as `n` is a value and not being traced; what is traced
-    needs an `n_max`.
+    Raises `WorkbenchError` unless 1 <= `n` <= `n_max` and `eps` is not negative, as far as they are values and not
+    being traced; an `n` that is traced needs an `n_max`.
     """
 
     m_inf: Int[Array, ""]
@@ -106,6 +109,7 @@ class Budget(eqx.Module):
     pessimism: Float[Array, ""]
     selection: Int[Array, ""]
     dial: Float[Array, ""]
+    eps: Float[Array, ""] | None
     n_max: int = eqx.field(static=True)
 
     def __init__(
@@ -116,7 +120,10 @@ class Budget(eqx.Module):
         n_max: int | None = None,
         selection: Any = 0,
         dial: Any = 1.0,
+        eps: Any = None,
     ) -> None:
+        if eps is not None and not isinstance(eps, Tracer) and float(eps) < 0:
+            raise WorkbenchError(f"eps is a distance between actions, so it cannot be negative, as {float(eps):g} is.")
         if isinstance(n, Tracer):
             if n_max is None:
                 raise WorkbenchError("a budget whose n is traced needs n_max, the number of candidates to draw.")
@@ -126,6 +133,7 @@ class Budget(eqx.Module):
                 raise WorkbenchError(f"a budget chooses among 1 to n_max = {n_max} candidates, not among n = {int(n)}.")
         self.m_inf, self.n, self.pessimism, self.n_max = as_int32(m_inf), as_int32(n), as_float32(pessimism), n_max
         self.selection, self.dial = as_int32(selection), as_float32(dial)
+        self.eps = None if eps is None else as_float32(eps)
 
     @staticmethod
     def exactly(m_inf: int, n: int, verifier: str = "mean", n_max: int | None = None) -> "Budget":
@@ -139,12 +147,16 @@ class Budget(eqx.Module):
 
 
 class Decision(eqx.Module):
-    """The chosen action of one observation, and what it was chosen from."""
+    """The chosen action of one observation, and what it was chosen from.
+
+    `steps` are the Euler steps that each candidate was made in, where the agent is a shortcut (`Budget.eps`).
+    """
 
     a: Float[Array, " act"]
     q: Float[Array, ""]
     candidates: Float[Array, "cand act"]
     q_candidates: Float[Array, " cand"]
+    steps: Int[Array, " cand"] | None = None
 
     @property
     def chosen(self) -> Int[Array, ""]:
