@@ -81,7 +81,7 @@ def update_gflop(agent: SORL, obs: int, act: int, batch: int) -> float:
     `in_sample` there are $B\,(4 F_Q + 4 F_V)$ more: both of its networks learn, and each is a target of the other.
     """
     actor, critic = actor_flop(agent, obs, act), agent.ensemble * critic_flop(agent, obs, act)
-    sampled = int(deal_steps(batch, agent.m_btt).sum())
+    sampled = int(deal_steps(batch, agent.m_btt, every=agent.splits == "any").sum())
     judge = critic_flop if asks(agent.td_rule.verifier) == "critic" else in_sample_flop
     judged = judge(agent, obs, act) * agent.ensemble
     candidates = agent.n_td if agent.n_td > 1 else 0

@@ -27,16 +27,23 @@ def interpolate(a_0: Action, a_1: Action, t: Scalar, *, sigma_min: float = 0.0) 
     return (1.0 - (1.0 - sigma_min) * t) * a_0 + t * a_1
 
 
-def mean_of_two_steps(s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"]) -> Action:
-    r"""What one step of size 2h should predict: the mean of two steps of size h.
+def mean_of_two_steps(
+    s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"], h_2: Scalar | None = None
+) -> Action:
+    r"""What one step of size $h + h_2$ should predict: the mean velocity of a step of size h and one of size $h_2$.
 
-    $$\tfrac12\big[s(a_t, t, h \mid x) + s(a_{t+h}, t+h, h \mid x)\big], \quad a_{t+h} = a_t + h\, s(a_t, t, h \mid x)$$
+    $$\frac{h\, s(a_t, t, h \mid x) + h_2\, s(a_{t+h}, t+h, h_2 \mid x)}{h + h_2}, \quad
+      a_{t+h} = a_t + h\, s(a_t, t, h \mid x)$$
 
-    Self-consistency loss of SORL. Requires t + 2h ≤ 1. Gradients stop here.
+    Without $h_2$ both steps are of size h, and this is $\tfrac12[s(a_t, t, h \mid x) + s(a_{t+h}, t+h, h \mid x)]$: the
+    self-consistency loss of SORL. Other splits are those of flow maps and of continuous shortcut models. Requires
+    t + h + h_2 ≤ 1. Gradients stop here.
     """
     first = s(a_t, t, h, x)
-    second = s(a_t + h * first, t + h, h, x)
-    return jax.lax.stop_gradient(0.5 * (first + second))
+    second = s(a_t + h * first, t + h, h if h_2 is None else h_2, x)
+    if h_2 is None:
+        return jax.lax.stop_gradient(0.5 * (first + second))
+    return jax.lax.stop_gradient((h * first + h_2 * second) / (h + h_2))
 
 
 def euler(s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: Int[Array, ""]) -> Action:
@@ -48,12 +55,50 @@ def euler(s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: Int[Array, ""]) 
     training discretisation; there the network sees a step size it was never trained on and extrapolates in log2(1/h).
     Not differentiable in reverse; for that see `euler_unrolled`.
     """
+    return jnp.clip(_carry(s, a_0, x, m), -1.0, 1.0)
+
+
+def _carry(s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: Int[Array, ""]) -> Action:
+    """As `euler`, without the clip."""
     h = 1.0 / m.astype(a_0.dtype)
 
     def step(j: Int[Array, ""], a_t: Action) -> Action:
         return a_t + h * s(a_t, j * h, h, x)
 
-    return jnp.clip(jax.lax.fori_loop(0, m, step, a_0), -1.0, 1.0)
+    return jax.lax.fori_loop(0, m, step, a_0)
+
+
+def euler_refined(
+    s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: Int[Array, ""], eps: Scalar | None
+) -> tuple[Action, Int[Array, ""]]:
+    r"""As `euler` in 1, 2, 4, … steps, at most m, until twice as many move the end by less than eps; and how many.
+
+    $$r = \| a^{(k)} - a^{(2k)} \|, \qquad k = 1{:}\quad
+      r(x, a_0) = \| s(a_0, 0, 1) - \tfrac12 [s(a_0, 0, \tfrac12) + s(a_{1/2}, \tfrac12, \tfrac12)] \|$$
+
+    with ends $a^{(k)}$ of k steps before the clip. The steps that r is measured with are those of the next sampler, so
+    the action is theirs: where r < eps, that of 2k steps. Only eps = ∞ needs no r and is `euler` in one step; eps = 0
+    is `euler` in m steps, and NaN too, without any r: its numbers to the bit. `m` and `eps` are traced; None is `euler`
+    in m steps as a program that has no eps, and compiles in half the time.
+
+    Step counts that are tried add up: 2k steps have cost 4k - 1 evaluations of s, so what is gained is gained where
+    most states agree early. Under `vmap` a batch runs until its last row is done: the others keep their action and
+    count, but not their time.
+    """
+
+    def refine(tried: tuple[Action, Int[Array, ""], Scalar]) -> tuple[Action, Int[Array, ""], Scalar]:
+        a, steps, _ = tried
+        steps = jnp.minimum(2 * steps, m)
+        finer = _carry(s, a_0, x, steps)
+        return finer, steps, jnp.linalg.norm(finer - a)
+
+    if eps is None:
+        return euler(s, a_0, x, m), m
+    first = jnp.where(jnp.isnan(eps), m, 1)
+    unknown = jnp.asarray(jnp.finfo(a_0.dtype).max, a_0.dtype)
+    tried = _carry(s, a_0, x, first), first, unknown
+    a, steps, _ = jax.lax.while_loop(lambda tried: (tried[2] >= eps) & (tried[1] < m), refine, tried)
+    return jnp.clip(a, -1.0, 1.0), steps
 
 
 def euler_unrolled(s: Shortcut, a_0: Action, x: Float[Array, " obs"], m: int) -> Action:
@@ -79,24 +124,24 @@ def euler_path(
     return jnp.concatenate([points, end[None]]), velocities
 
 
-def deal_steps(batch: int, m_max: int) -> np.ndarray:
-    """Step counts of the rows of a batch: {m_max, …, 4, 2, 1} in equal shares, largest first.
+def deal_steps(batch: int, m_max: int, *, every: bool = False) -> np.ndarray:
+    """Step counts of the rows of a batch: {m_max, …, 4, 2, 1} in equal shares, largest first; `every` count if asked.
 
     Dealing has the same expectation as drawing m uniformly for each row, less variance, and static shapes. When the
     levels do not divide the batch, shares differ by one row, and a batch of fewer rows than levels has no small counts.
     """
-    levels = [2**k for k in reversed(range(m_max.bit_length()))]
+    levels = range(m_max, 0, -1) if every else [2**k for k in reversed(range(m_max.bit_length()))]
     return np.repeat(levels, [len(part) for part in np.array_split(np.arange(batch), len(levels))])
 
 
 def euler_dealt_batch(
-    s: Shortcut, a_0: Float[Array, "batch act"], x: Float[Array, "batch obs"], m_max: int
+    s: Shortcut, a_0: Float[Array, "batch act"], x: Float[Array, "batch obs"], m_max: int, *, every: bool = False
 ) -> Float[Array, "batch act"]:
     """Euler samples whose step counts are dealt over the rows by `deal_steps`; differentiable through every step.
 
     Step j is one batched call for the rows that still run, so a batch costs the sum of its step counts and no more.
     """
-    m = deal_steps(len(a_0), m_max)
+    m = deal_steps(len(a_0), m_max, every=every)
     h = jnp.asarray(1.0 / m, a_0.dtype)
     a_t = a_0
     for j in range(m_max):

@@ -47,6 +47,9 @@ GALLERY: dict[str, Entry] = {
         ("mixture_samples", "mixture_paths"),
         "trajectories and densities of a 2-D policy at M = 1, 2, 4, 8",
     ),
+    "any_steps": Entry(
+        "any_steps:any_steps", ("any_steps",), "errors and W2 in 1 to 8 steps, trained by dyadic and by any splits"
+    ),
     "w2_bound": Entry("bounds:w2_bound", ("mixture_bound",), "W2 and its three-term bound, by M and over training"),
     "sequential_scaling": Entry("budgets:sequential_scaling", ("test_time",), "success against M_inf"),
     "parallel_scaling": Entry("budgets:parallel_scaling", ("test_time",), "success against N"),

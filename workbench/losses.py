@@ -48,9 +48,12 @@ def flow_matching_target(
     return VelocityTarget(a_t, t, h, x, a_1 - (1.0 - sigma_min) * a_0)
 
 
-def self_consistency_target(s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"]) -> VelocityTarget:
-    """What `self_consistency` asks for: one step of size 2h that equals two steps of size h of `s`."""
-    return VelocityTarget(a_t, t, 2.0 * h, x, mean_of_two_steps(s, a_t, t, h, x))
+def self_consistency_target(
+    s: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"], h_2: Scalar | None = None
+) -> VelocityTarget:
+    """What `self_consistency` asks for: one step that equals two steps of `s`, of sizes h and `h_2` (None: h too)."""
+    whole = 2.0 * h if h_2 is None else h + h_2
+    return VelocityTarget(a_t, t, whole, x, mean_of_two_steps(s, a_t, t, h, x, h_2))
 
 
 def flow_matching(
@@ -66,16 +69,23 @@ def flow_matching(
 
 
 def self_consistency(
-    s: Shortcut, s_target: Shortcut, a_t: Action, t: Scalar, h: Scalar, x: Float[Array, " obs"]
+    s: Shortcut,
+    s_target: Shortcut,
+    a_t: Action,
+    t: Scalar,
+    h: Scalar,
+    x: Float[Array, " obs"],
+    h_2: Scalar | None = None,
 ) -> Scalar:
     r"""Squared error of one step of size 2h against two steps of size h of `s_target`.
 
     $$\tfrac1d \| s(a_t, t, 2h \mid x)
       - \mathrm{stopgrad}\,\tfrac12[s(a_t,t,h \mid x) + s(a_{t+h}, t+h, h \mid x)] \|^2$$
 
-    Self-consistency loss of SORL. `h` is the **half** step, t + 2h ≤ 1. No gradient reaches `s_target`.
+    Self-consistency loss of SORL. `h` is the **half** step, t + 2h ≤ 1. No gradient reaches `s_target`. With `h_2` the
+    second step is of that size instead, and the whole of size h + h_2 (`flow.mean_of_two_steps`).
     """
-    return velocity_error(s, self_consistency_target(s_target, a_t, t, h, x))
+    return velocity_error(s, self_consistency_target(s_target, a_t, t, h, x, h_2))
 
 
 def q_loss(q: Scalar, scale: Scalar) -> Scalar:

@@ -105,8 +105,12 @@ class Budget(eqx.Module):
     `selection` a place in `selection.SELECTIONS` and `dial` its number; all four are traced too. `own` is what a user
     had registered in those tables when it was made, because a program knows no branch that is registered later.
 
-    Raises `WorkbenchError` unless 1 <= `n` <= `n_max`, as far as `n` is a value and not being traced; what is traced
-    needs an `n_max`.
+    `eps` is traced as well: a shortcut refines each candidate in 1, 2, 4, … steps, at most `m_inf`, until twice as many
+    move it by less than `eps` (`flow.euler_refined`), in action units. NaN is `m_inf` steps whatever the state, in the
+    same program; None, the default, is that too, in a program that has no `eps`.
+
+    Raises `WorkbenchError` unless 1 <= `n` <= `n_max` and `eps` is not negative, as far as they are values and not
+    being traced; an `n` that is traced needs an `n_max`.
     """
 
     m_inf: Int[Array, ""]
@@ -115,6 +119,7 @@ class Budget(eqx.Module):
     k: Float[Array, ""]
     selection: Int[Array, ""]
     dial: Float[Array, ""]
+    eps: Float[Array, ""] | None
     n_max: int = eqx.field(static=True)
     own: tuple[tuple[str, str], ...] = eqx.field(static=True, init=False)
 
@@ -127,7 +132,10 @@ class Budget(eqx.Module):
         k: Any = 1.0,
         selection: Any = 0,
         dial: Any = 1.0,
+        eps: Any = None,
     ) -> None:
+        if eps is not None and not isinstance(eps, Tracer) and float(eps) < 0:
+            raise WorkbenchError(f"eps is a distance between actions, so it cannot be negative, as {float(eps):g} is.")
         if isinstance(n, Tracer):
             if n_max is None:
                 raise WorkbenchError("a budget whose n is traced needs n_max, the number of candidates to draw.")
@@ -139,6 +147,7 @@ class Budget(eqx.Module):
         self.own = tuple((f"{name}@{source}", asks(name)) for name, source in OWN.items())
         self.verifier, self.k = as_int32(verifier), as_float32(k)
         self.selection, self.dial = as_int32(selection), as_float32(dial)
+        self.eps = None if eps is None else as_float32(eps)
 
     @staticmethod
     def exactly(m_inf: int, n: int, verifier: str = "mean", n_max: int | None = None) -> "Budget":
@@ -152,12 +161,16 @@ class Budget(eqx.Module):
 
 
 class Decision(eqx.Module):
-    """The chosen action of one observation, and what it was chosen from."""
+    """The chosen action of one observation, and what it was chosen from.
+
+    `steps` are the Euler steps that each candidate was made in, where the agent is a shortcut (`Budget.eps`).
+    """
 
     a: Float[Array, " act"]
     q: Float[Array, ""]
     candidates: Float[Array, "cand act"]
     q_candidates: Float[Array, " cand"]
+    steps: Int[Array, " cand"] | None = None
 
     @property
     def chosen(self) -> Int[Array, ""]:

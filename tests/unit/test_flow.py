@@ -40,6 +40,27 @@ def test_exact_shortcut_is_self_consistent(rate, h):
         np.testing.assert_allclose(mean_of_two_steps(s, a_t, t, h, X), s(a_t, t, 2 * h, X), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("rate", [-2.0, 0.5, 1.5])
+@pytest.mark.parametrize(
+    ("t", "h", "h_2"), [(0.0, 1 / 3, 2 / 3), (0.1, 0.3, 0.05), (0.2, 0.0625, 0.7), (0.4, 0.3, 0.3)]
+)
+def test_exact_shortcut_is_consistent_over_any_split(rate, t, h, h_2):
+    with jax.enable_x64(True):
+        a_t, s = jnp.asarray([0.3, -0.7], jnp.float64), growth(rate)
+        t, h, h_2 = (jnp.asarray(each, jnp.float64) for each in (t, h, h_2))
+        np.testing.assert_allclose(mean_of_two_steps(s, a_t, t, h, X, h_2), s(a_t, t, h + h_2, X), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("h", [0.5, 0.25, 0.1, 1 / 3])
+def test_the_dyadic_split_is_the_one_of_equal_steps(h):
+    def s(a_t, t, h, x):
+        return jnp.sin(3.0 * a_t + t) + h
+
+    a_t, t, h = jnp.asarray([0.3, -0.7]), jnp.asarray(0.0), jnp.asarray(h)
+    two = mean_of_two_steps(s, a_t, t, h, X)
+    np.testing.assert_allclose(mean_of_two_steps(s, a_t, t, h, X, h), two, rtol=2e-7)
+
+
 def test_euler_converges_at_order_one():
     rate, a_0 = -1.0, 0.8
     with jax.enable_x64(True):
@@ -78,9 +99,14 @@ def test_steps_are_dealt_in_equal_shares(batch, k):
     assert len(m) == batch
     assert max(counts) - min(counts) <= 1
     assert (np.diff(m) <= 0).all()
+    every = deal_steps(batch, 2**k, every=True)
+    shares = [(every == i + 1).sum() for i in range(2**k)]
+    assert len(every) == sum(shares) == batch
+    assert max(shares) - min(shares) <= 1
 
 
-def test_dealt_batch_equals_a_loop_over_rows():
+@pytest.mark.parametrize("every", [False, True])
+def test_dealt_batch_equals_a_loop_over_rows(every):
     key = jax.random.key(0)
     a_0 = jax.random.normal(key, (10, 2))
     x = jax.random.normal(jax.random.fold_in(key, 1), (10, 3))
@@ -88,8 +114,8 @@ def test_dealt_batch_equals_a_loop_over_rows():
     def s(a_t, t, h, x):
         return jnp.sin(3.0 * a_t + t) + h * x[:2]
 
-    rows = [euler_unrolled(s, a_0[i], x[i], int(m)) for i, m in enumerate(deal_steps(10, 8))]
-    np.testing.assert_allclose(euler_dealt_batch(s, a_0, x, 8), jnp.stack(rows), rtol=1e-6)
+    rows = [euler_unrolled(s, a_0[i], x[i], int(m)) for i, m in enumerate(deal_steps(10, 8, every=every))]
+    np.testing.assert_allclose(euler_dealt_batch(s, a_0, x, 8, every=every), jnp.stack(rows), rtol=1e-6)
 
 
 def test_gradient_runs_through_every_step():

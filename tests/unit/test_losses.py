@@ -34,6 +34,13 @@ def test_self_consistency_by_hand():
     assert float(value) == 0.125**2
 
 
+def test_self_consistency_over_unequal_steps_by_hand():
+    # s = a: first 1 for a quarter, a_{t+h} = 1.25, second 1.25 for a half: mean (0.25 + 0.625) / 0.75 = 7/6, and 1.
+    t, h, h_2 = jnp.asarray(0.0), jnp.asarray(0.25), jnp.asarray(0.5)
+    value = losses.self_consistency(scaled(1.0), scaled(1.0), jnp.asarray([1.0]), t, h, X, h_2)
+    np.testing.assert_allclose(value, 1 / 36, rtol=1e-6)
+
+
 def test_self_consistency_stops_the_target():
     def loss(theta, theta_target):
         return losses.self_consistency(

@@ -1,6 +1,7 @@
 """What every agent is: an immutable spec that initialises, updates and acts on a threaded state."""
 
 import abc
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
@@ -8,9 +9,11 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PyTree
 
 from workbench.agents.limits import check_settings
+from workbench.errors import WorkbenchError
 from workbench.judging import verdict
 from workbench.selection import select
 from workbench.types import Batch, Budget, Decision, Key, LossWeights, Metrics
@@ -133,7 +136,7 @@ def judge(
 
 
 def decide(
-    sample: Callable[[Key], Float[Array, " act"]],
+    sample: Callable[[Key], Float[Array, " act"] | tuple[Float[Array, " act"], Int[Array, ""]]],
     verify: Callable[[Float[Array, " act"]], Float[Array, ""]],
     budget: Budget,
     *,
@@ -141,14 +144,30 @@ def decide(
 ) -> Decision:
     """Draw candidates and make one action of the first `budget.n`, by their values, as `budget` selects.
 
-    Candidate i uses the i-th key folded from `key`, so the first candidates are the same whatever `n` is.
+    Candidate i uses the i-th key folded from `key`, so the first candidates are the same whatever `n` is. A `sample`
+    that heeds `budget.eps` answers its number of steps too. Raises what `check_effort` raises.
     """
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(budget.n_max))
-    candidates = jax.vmap(sample)(keys)
+    drawn = jax.vmap(sample)(keys)
+    candidates, steps = drawn if isinstance(drawn, tuple) else (drawn, None)
+    check_effort(budget, steps)
     q = jax.vmap(verify)(candidates)
     if budget.n_max == 1:
-        return Decision(a=candidates[0], q=q[0], candidates=candidates, q_candidates=q)
+        return Decision(a=candidates[0], q=q[0], candidates=candidates, q_candidates=q, steps=steps)
     live = jnp.arange(budget.n_max) < budget.n
     a = select(budget.selection, candidates, q, live, budget.dial, key=jax.random.fold_in(key, SELECTING))
     value = jax.lax.cond(budget.selection == 0, lambda: jnp.max(jnp.where(live, q, -jnp.inf)), lambda: verify(a))
-    return Decision(a=a, q=value, candidates=candidates, q_candidates=q)
+    return Decision(a=a, q=value, candidates=candidates, q_candidates=q, steps=steps)
+
+
+def check_effort(budget: Budget, steps: Int[Array, " cand"] | None) -> None:
+    """Raise `WorkbenchError` for an `eps` of which an agent, whose decisions have no `steps`, makes nothing.
+
+    Only as far as `eps` is a value and not being traced: inside `jit` it is ignored, and controllers check outside.
+    """
+    eps = budget.eps
+    if steps is None and eps is not None and not isinstance(eps, Tracer) and not math.isnan(float(eps)):
+        raise WorkbenchError(
+            f"effort by state (eps = {float(eps):g}) compares a shortcut's steps of different sizes, and this "
+            "agent is no shortcut: leave eps out."
+        )

@@ -8,7 +8,22 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from workbench.agents.base import SELECTING
+from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.types import Batch, Key
+
+SPLITS = ("dyadic", "any")
+"""What a step is compared with in the self-consistency loss: its halves, or any two steps that make it up."""
+
+
+def check_splits(splits: str, *, deals: bool) -> None:
+    """Raise `UnknownNameError` for what is not in `SPLITS`, `WorkbenchError` where a departure `deals` powers of two."""
+    if splits not in SPLITS:
+        raise UnknownNameError("kind of splits", splits, SPLITS)
+    if splits == "any" and deals:
+        raise WorkbenchError(
+            "splits='any' has steps of every size, but the departures deal_sc and critic_sees_steps know powers of two "
+            "alone: switch them off, or leave splits='dyadic'."
+        )
 
 
 class SamplerDraw(NamedTuple):
@@ -25,11 +40,15 @@ class SamplerDraw(NamedTuple):
 
 
 class VelocityDraw(NamedTuple):
-    """Where the shortcut is asked: noise, time, and the size of the **whole** step, one a row."""
+    """Where the shortcut is asked: noise, time, and the size of the **whole** step, one a row.
+
+    `first` is the size of the first of the two steps that it is compared with; None is the half.
+    """
 
     a_0: Float[Array, "batch act"]
     t: Float[Array, " batch"]
     h: Float[Array, " batch"]
+    first: Float[Array, " batch"] | None = None
 
 
 class ActorDraw(NamedTuple):
@@ -57,16 +76,29 @@ def draw_target(batch: Batch, m_btt: int, n: int, *, key: Key) -> SamplerDraw:
     return first._replace(more=jax.random.normal(key_more, (n - 1, *batch.a.shape)), key=key_select)
 
 
-def draw_flow_matching(batch: Batch, m_disc: int, *, key: Key) -> VelocityDraw:
-    """t uniform on {0, 1/m_disc, …, 1 - 1/m_disc}, h = 1/m_disc."""
+def draw_flow_matching(batch: Batch, m_disc: int, *, splits: str = "dyadic", key: Key) -> VelocityDraw:
+    """t uniform on {0, 1/m_disc, …, 1 - 1/m_disc}, h = 1/m_disc.
+
+    With splits `any`, h is uniform on [1/(2 m_disc), 1/m_disc] and t on [0, 1 - h].
+    """
     key_noise, key_t = jax.random.split(key)
     a_0 = jax.random.normal(key_noise, batch.a.shape)
+    if splits == "any":
+        key_h, key_t = jax.random.split(key_t)
+        h = jax.random.uniform(key_h, batch.r.shape, minval=0.5 / m_disc, maxval=1.0 / m_disc)
+        return VelocityDraw(a_0, (1.0 - h) * jax.random.uniform(key_t, h.shape), h)
     t = jax.random.randint(key_t, batch.r.shape, 0, m_disc) / m_disc
     return VelocityDraw(a_0, t, jnp.full_like(t, 1.0 / m_disc))
 
 
-def draw_self_consistency(batch: Batch, m_disc: int, *, deal: bool, key: Key) -> VelocityDraw:
-    """h over {1, 1/2, …, 2/m_disc}, drawn or dealt in equal shares, t uniform on that step size's own grid."""
+def draw_self_consistency(batch: Batch, m_disc: int, *, deal: bool, splits: str = "dyadic", key: Key) -> VelocityDraw:
+    """h over {1, 1/2, …, 2/m_disc}, drawn or dealt in equal shares, t uniform on that step size's own grid.
+
+    With splits `any`, log h is uniform between 1/m_disc and 1, t uniform on [0, 1 - h], and the first of the two steps
+    uniform between 1/(2 m_disc) and what leaves as much to the second: no step is asked that is not trained.
+    """
+    if splits == "any":
+        return _draw_any_split(batch, m_disc, key=key)
     key_noise, key_level, key_t = jax.random.split(key, 3)
     rows, levels = len(batch.r), m_disc.bit_length() - 1
     if deal:
@@ -78,12 +110,21 @@ def draw_self_consistency(batch: Batch, m_disc: int, *, deal: bool, key: Key) ->
     return VelocityDraw(jax.random.normal(key_noise, batch.a.shape), t, 1.0 / intervals)
 
 
-def draw_actor(batch: Batch, m_disc: int, m_btt: int, *, deal_sc: bool, key: Key) -> ActorDraw:
+def _draw_any_split(batch: Batch, m_disc: int, *, key: Key) -> VelocityDraw:
+    key_noise, key_h, key_first, key_t = jax.random.split(key, 4)
+    shape, least = batch.r.shape, 0.5 / m_disc
+    h = m_disc ** -jax.random.uniform(key_h, shape)
+    first = least + (h - 2.0 * least) * jax.random.uniform(key_first, shape)
+    t = (1.0 - h) * jax.random.uniform(key_t, shape)
+    return VelocityDraw(jax.random.normal(key_noise, batch.a.shape), t, h, first)
+
+
+def draw_actor(batch: Batch, m_disc: int, m_btt: int, *, deal_sc: bool, splits: str = "dyadic", key: Key) -> ActorDraw:
     """Draws of the three losses, a key each."""
     key_ql, key_fm, key_sc = jax.random.split(key, 3)
     return ActorDraw(
         draw_sampler(batch, m_btt, key=key_ql),
-        draw_flow_matching(batch, m_disc, key=key_fm),
-        draw_self_consistency(batch, m_disc, deal=deal_sc, key=key_sc),
+        draw_flow_matching(batch, m_disc, splits=splits, key=key_fm),
+        draw_self_consistency(batch, m_disc, deal=deal_sc, splits=splits, key=key_sc),
         key,
     )

@@ -17,6 +17,7 @@ from workbench.agents.draws import (
     ActorDraw,
     SamplerDraw,
     VelocityDraw,
+    check_splits,
     draw_actor,
     draw_flow_matching,
     draw_self_consistency,
@@ -28,8 +29,8 @@ from workbench.errors import WorkbenchError
 from workbench.flow import (
     Shortcut,
     deal_steps,
-    euler,
     euler_dealt_batch,
+    euler_refined,
     euler_unrolled,
     interpolate,
     is_power_of_two,
@@ -58,9 +59,11 @@ class SORL(AbstractAgent):
     compiled. `pessimism` aggregates the target critics: 0 mean, 1 min. `terms` are loss terms of a user's own, by name
     (`register_term`), added to L_π with a weight each. `in_sample` is the expectile level of a second critic for the
     verifier of that name (`agents.in_sample`), None for none; the others are the same with it and without. `n_td`,
-    `td_rule` and `td_deviations` make a' and its value as in `targets.AbstractSampling`.
+    `td_rule` and `td_deviations` make a' and its value as in `targets.AbstractSampling`. `splits` says which steps are
+    trained: `dyadic` ones of sizes 1, 1/2, 1/4, … that equal their halves, or those of `any` size that equal any two
+    steps that make them up (`draws`); a_π and a' are then of any m up to `m_btt`.
 
-    Raises `WorkbenchError` for other counts and unknown terms.
+    Raises `WorkbenchError` for other counts and unknown terms and splits.
     """
 
     name: ClassVar[str] = "sorl"
@@ -77,6 +80,7 @@ class SORL(AbstractAgent):
     n_td: int = optional_field(1)
     td_rule: Rule = optional_field(Rule(), converter=as_rule)
     td_deviations: float = optional_field(0.0)
+    splits: str = optional_field("dyadic")
 
     def __check_init__(self) -> None:
         for label, m, least in (("m_disc", self.m_disc, 2), ("m_btt", self.m_btt, 1)):
@@ -86,6 +90,7 @@ class SORL(AbstractAgent):
                     f"of two of at least {least}. Other counts are allowed at inference (m_inf)."
                 )
         check_critic(self.td_rule.verifier, () if self.in_sample is None else ("in_sample",))
+        check_splits(self.splits, deals=self.departures.deal_sc or self.departures.critic_sees_steps)
         if self.terms and self.departures.critic_sees_steps:
             raise WorkbenchError(
                 f"the loss terms {', '.join(term.name for term in self.terms)} ask the critic for Q(x, a), but with "
@@ -136,15 +141,17 @@ class SORL(AbstractAgent):
 
     def draw_actor(self, batch: Batch, *, key: Key) -> ActorDraw:
         """What is random in `actor_loss`."""
-        return draw_actor(batch, self.m_disc, self.m_btt, deal_sc=self.departures.deal_sc, key=key)
+        kind: dict[str, Any] = {"deal_sc": self.departures.deal_sc, "splits": self.splits}
+        return draw_actor(batch, self.m_disc, self.m_btt, **kind, key=key)
 
     def _samples(
         self, actor: Shortcut, x: Float[Array, "batch obs"], draw: SamplerDraw
     ) -> tuple[Float[Array, "batch act"], Float[Array, " batch"]]:
         """Differentiable Euler samples of a batch, m over {1, 2, 4, …, m_btt}, and the m of each row."""
         if not self.departures.critic_sees_steps:
-            m = jnp.asarray(deal_steps(len(x), self.m_btt), x.dtype)
-            return euler_dealt_batch(actor, draw.a_0, x, self.m_btt), m
+            every = self.splits == "any"
+            m = jnp.asarray(deal_steps(len(x), self.m_btt, every=every), x.dtype)
+            return euler_dealt_batch(actor, draw.a_0, x, self.m_btt, every=every), m
         branches = [
             lambda a_0, x, m=2**k: jax.vmap(lambda a, o: euler_unrolled(actor, a, o, m))(a_0, x)
             for k in range(self.m_btt.bit_length())
@@ -215,7 +222,8 @@ class SORL(AbstractAgent):
 
     def _self_consistency_targets(self, s: Shortcut, batch: Batch, draw: VelocityDraw) -> losses.VelocityTarget:
         a_t = jax.vmap(partial(interpolate, sigma_min=self.sigma_min))(draw.a_0, batch.a, draw.t)
-        return jax.vmap(partial(losses.self_consistency_target, s))(a_t, draw.t, 0.5 * draw.h, batch.x)
+        first, second = (0.5 * draw.h, None) if draw.first is None else (draw.first, draw.h - draw.first)
+        return jax.vmap(partial(losses.self_consistency_target, s))(a_t, draw.t, first, batch.x, second)
 
     def _sc_target(self, nets: Nets, targets: Nets) -> Shortcut:
         """The shortcut whose two half steps are the target of one whole step."""
@@ -262,8 +270,9 @@ class SORL(AbstractAgent):
 
     def validate(self, state: TrainState, batch: Batch, weights: LossWeights, *, key: Key) -> Metrics:
         key_fm, key_sc, key_td = jax.random.split(key, 3)
-        fm = draw_flow_matching(batch, self.m_disc, key=key_fm)
-        sc = draw_self_consistency(batch, self.m_disc, deal=self.departures.deal_sc, key=key_sc)
+        fm = draw_flow_matching(batch, self.m_disc, splits=self.splits, key=key_fm)
+        deal = self.departures.deal_sc
+        sc = draw_self_consistency(batch, self.m_disc, deal=deal, splits=self.splits, key=key_sc)
         actor, critic = state.nets["actor"], state.nets["critic"]
         loss_critic, _ = self.critic_loss(
             state.nets, state.targets, batch, weights, self.draw_critic(batch, key=key_td)
@@ -282,7 +291,7 @@ class SORL(AbstractAgent):
         actor = state.nets["actor"]
         m = budget.m_inf.astype(x.dtype)
         return decide(
-            lambda key: euler(actor, jax.random.normal(key, (actor.act,)), x, budget.m_inf),
+            lambda key: euler_refined(actor, jax.random.normal(key, (actor.act,)), x, budget.m_inf, budget.eps),
             lambda a: judge(state.nets, budget, x, a, m),
             budget,
             key=key,

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -59,7 +59,7 @@ class Evaluate:
             for verifier in self.verifier or (None,)
         ]
         cells = tuple(dict.fromkeys(cell for cells in asked for cell in cells))
-        _say_what_extrapolates(tuple(cell.m_inf for cell in cells), folder.spec.settings.get("m_disc"))
+        _say_what_extrapolates(tuple(cell.m_inf for cell in cells), folder.spec.settings)
         evaluation = evaluate_run(
             folder,
             cells,
@@ -72,14 +72,18 @@ class Evaluate:
         return 0
 
 
-def _say_what_extrapolates(m_inf: tuple[int, ...], m_disc: int | None) -> None:
+def _say_what_extrapolates(m_inf: tuple[int, ...], settings: dict[str, Any]) -> None:
     """Name the step counts whose step size the actor never saw in training."""
     from workbench.flow import is_power_of_two
 
-    unseen = [m for m in dict.fromkeys(m_inf) if m_disc and (m > m_disc or not is_power_of_two(m))]
+    m_disc, every = settings.get("m_disc"), settings.get("splits") == "any"
+    if m_disc is None:
+        return
+    finest, trained = (2 * m_disc, "all counts") if every else (m_disc, "powers of two")
+    unseen = [m for m in dict.fromkeys(m_inf) if m > finest or not (every or is_power_of_two(m))]
     if unseen:
         print(
-            f"note: M_inf = {', '.join(map(str, unseen))} asks for step sizes that were not trained (powers of two up "
-            f"to {m_disc} steps were): the actor extrapolates in log2(1/h).",
+            f"note: M_inf = {', '.join(map(str, unseen))} asks for step sizes that were not trained ({trained} up "
+            f"to {finest} steps were): the actor extrapolates in log2(1/h).",
             file=sys.stderr,
         )

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from workbench.agents.base import AbstractAgent, TrainState
+from workbench.agents.base import AbstractAgent, TrainState, check_effort
 from workbench.agents.choices import check_critic, check_rule
+from workbench.evaluate.anytime import Anytime
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.flow_path import chosen_path, has_flow
 from workbench.train import one_seed
@@ -56,18 +57,22 @@ def make_policy(agent: AbstractAgent, state: TrainState, cells: Sequence[Cell], 
     return partial(_decide, apart, tuple(cells), diagnostics, arrays)
 
 
-def make_controller(agent: AbstractAgent, state: TrainState) -> Controller:
+def make_controller(agent: AbstractAgent, state: TrainState, *, deadline_ms: float | None = None) -> Controller:
     """One jitted call for one observation; `state` is of one seed. Only another `n_max` compiles again.
 
-    A call raises `WorkbenchError` for a budget whose verifier asks a critic that the agent has not.
+    With a deadline a budget is the most that is spent, and a decision is the best that is found in time on this
+    machine (`anytime.Anytime`, which says what it raises). A decision raises `WorkbenchError` for a budget with an
+    `eps` where the agent is no shortcut, and for one whose verifier asks a critic that the agent has not.
     """
-    decide = partial(_act, *_take_apart(agent, state))
+    apart, arrays = _take_apart(agent, state)
 
-    def controller(x: Float[Array | np.ndarray, " obs"], budget: Budget, key: Key[Array, ""]) -> Decision:
+    def control(x: Float[Array | np.ndarray, " obs"], budget: Budget, key: Key[Array, ""]) -> Decision:
         check_critic(list(VERIFIERS)[int(budget.verifier)], state.nets)
-        return decide(x, budget, key)
+        decision = _act(apart, arrays, x, budget, key)
+        check_effort(budget, decision.steps)
+        return decision
 
-    return controller
+    return control if deadline_ms is None else Anytime(control, deadline_ms)
 
 
 class _Apart(NamedTuple):

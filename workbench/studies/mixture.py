@@ -75,10 +75,10 @@ def mixture(smoke: bool = False) -> dict[str, pd.DataFrame]:
     size = SMOKE if smoke else FULL
     target = toy(TOY).mixture_at(X)
     data, held_out = make_toy(TOY, rows=size.rows, seed=0)
-    agent = _agent(size)
+    agent = narrow_sorl(size)
     tables: dict[str, list[Row]] = {}
     shown: dict[str, pd.DataFrame] = {}
-    for where, actor in _trained(agent, data, size):
+    for where, actor in while_training(agent, data, size):
         for name, rows in _measured(actor, target, held_out, agent.m_disc, size.draws).items():
             tables.setdefault(name, []).extend(where | row for row in rows)
         if (where["seed"], where["step"]) == (size.seeds[0], size.steps[-1]):
@@ -86,7 +86,7 @@ def mixture(smoke: bool = False) -> dict[str, pd.DataFrame]:
     return {name: pd.DataFrame(rows) for name, rows in tables.items()} | shown
 
 
-def _agent(size: Size) -> SORL:
+def narrow_sorl(size: Size) -> SORL:
     """The small preset; with w_ql = 0 its critic and M_BTT do not count, so they are as cheap as can be."""
     agent = preset("sorl", "small", "toy").agent
     assert isinstance(agent, SORL)
@@ -94,7 +94,7 @@ def _agent(size: Size) -> SORL:
     return dataclasses.replace(agent, **fields)
 
 
-def _trained(agent: SORL, data: Dataset, size: Size) -> Iterator[tuple[Row, Shortcut]]:
+def while_training(agent: SORL, data: Dataset, size: Size) -> Iterator[tuple[Row, Shortcut]]:
     """Seed, updates done and the learning rate that led there, and the actor that the seed then has."""
     start = preset("sorl", "small", "toy")
     state, done = init_seeds(agent, data.example(), size.seeds), 0

@@ -46,6 +46,11 @@ STUDIES: dict[str, Study] = {
         ),
         "every term of the W2 bound while a policy learns to imitate a mixture: minutes",
     ),
+    "any_steps": Study(
+        "any_steps:any_steps",
+        ("any_steps",),
+        "self-consistency over dyadic and over any splits, in 1 to 8 steps on a mixture, three seeds: minutes",
+    ),
     "inference": Study(
         "campaign:inference_compute",
         ("test_time", "learning_success", "learning"),
