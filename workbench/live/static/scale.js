@@ -51,10 +51,10 @@ class Scale {
     if (this.zero && value === 0 && by > 0) return this.stepped(this.least, by - 1);
     if (this.zero && value < 0) return by > 0 ? 0 : value;
     const inner = this.inner(value), beyond = this.beyond(value);
+    if (by < 0 && this.zero && inner <= this.least * (1 + 1e-9)) return 0;
     if (beyond * by > 0) return value;
     if (inner === 0) return this.first;
-    if (beyond > 0 && !Number.isFinite(inner)) return this.last;
-    if (by < 0 && this.zero && inner <= this.least * (1 + 1e-9)) return 0;
+    if (!Number.isFinite(inner)) return this.last;
     const power = Math.log2(inner), near = by > 0 ? Math.floor(power + 1e-9) : Math.ceil(power - 1e-9);
     const moved = this.kind === "powers" ? 2 ** (near + by) : inner * 10 ** (by / 20);
     if (by > 0) return this.outer(beyond < 0 ? moved : Math.min(this.most, moved));
