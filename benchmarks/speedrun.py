@@ -16,14 +16,14 @@ from workbench.data.ogbench_files import load_task
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.evaluate.evaluation import evaluate
+from workbench.experiments import train_piece
 from workbench.paths import atomic_write, read_json, write_json
 from workbench.plots.text_table import markdown_table
 from workbench.stats.intervals import wilson
 from workbench.store.folder import environment
 from workbench.store.spec import make_spec
 from workbench.studies.campaign import DATASET, TASK
-from workbench.train import init_seeds, train_chunk
-from workbench.types import LossWeights
+from workbench.train import init_seeds
 
 HERE = Path(__file__).parent
 EPISODES, FIRST = 200, 1_000_000
@@ -34,14 +34,12 @@ SUCCESS, LEAST = 0.9, 0.85
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """SORL of the preset `small` with what is changed of it, and the budget that is played.
-
-    `phases` are numbers of updates and the weights that begin with them, one after another.
-    """
+    """SORL of the preset `small` with what is changed of its weights and settings, and the budget that is played."""
 
     idea: str
     cell: Cell
-    phases: tuple[tuple[int, dict[str, float]], ...] = ((20_000, {}),)
+    updates: int = 20_000
+    weights: dict[str, Any] = dataclasses.field(default_factory=dict)
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     episodes: int = 300
 
@@ -53,7 +51,12 @@ ENTRIES = {
     "decay": Entry(
         "`elite`, the learning rate a tenth in the last fifth",
         Cell(4, 32, "elite:0.5"),
-        ((16_000, {}), (4_000, {"lr": 1e-4})),
+        weights={"lr": "steps(1e-3, 16000: 1e-4)"},
+    ),
+    "cosine": Entry(
+        "`elite`, the learning rate falling as a cosine",
+        Cell(4, 32, "elite:0.5"),
+        weights={"lr": "cosine(1e-3, 1e-5, 0, 20000)"},
     ),
 }
 
@@ -66,16 +69,13 @@ def run(names: Sequence[str], seed: int, smoke: bool) -> Iterator[dict[str, Any]
     entry = ENTRIES[names[0]]
     if any(dataclasses.replace(ENTRIES[name], idea=entry.idea, cell=entry.cell) != entry for name in names):
         raise WorkbenchError(f"{', '.join(names)} are other trainings: run them one after another.")
-    phases = [(2, weights) for _, weights in entry.phases] if smoke else entry.phases
-    steps, (episodes, limit) = sum(count for count, _ in phases), (2, 10) if smoke else (EPISODES, None)
+    steps, (episodes, limit) = (2, (2, 10)) if smoke else (entry.updates, (EPISODES, None))
     path = make_dataset(DATASET, episodes=2 if smoke else entry.episodes)  # on disk already, or it would count
     data, _ = load_task(TASK, path)
-    spec = make_spec(TASK, data.provenance, preset_name="small", seeds=(seed,), steps=steps, settings=entry.settings)
-    agent, weights = spec.build_agent(), LossWeights.named(spec.weights)
-    state = init_seeds(agent, data.example(), spec.seeds)
-    for count, changed in phases:
-        weights = dataclasses.replace(weights, **changed)
-        state, _ = train_chunk(agent, data, weights, state, count, spec.batch_size)
+    changed: dict[str, Any] = {"settings": entry.settings, "weights": entry.weights}
+    spec = make_spec(TASK, data.provenance, preset_name="small", seeds=(seed,), steps=steps, **changed)
+    agent, state = spec.build_agent(), init_seeds(spec.build_agent(), data.example(), spec.seeds)
+    state, _ = train_piece(spec, agent, data, spec.build_weights(), state, steps)
     jax.block_until_ready(state)
     wall, cpu = time.time() - psutil.Process().create_time(), sum(os.times()[:4])
     for name in names:
@@ -87,7 +87,6 @@ def run(names: Sequence[str], seed: int, smoke: bool) -> Iterator[dict[str, Any]
             "budget": str(ENTRIES[name].cell),
             "seed": seed,
             "updates": steps,
-            "phases": phases,
             "wall_minutes": round(wall / 60, 2),
             "cpu_minutes": round(cpu / 60, 2),
             "successes": sum(bool(row["success"]) for row in played),

@@ -29,7 +29,7 @@
 #   $L_{QL} = -Q(x, a_\pi) / \mathrm{stopgrad}(\mathrm{mean}|Q|)$. Its gradient runs back through every step that made
 #   $a_\pi$; there are at most $M_{\mathrm{BTT}}$ of them.
 #
-# What stands in *stopgrad* is a constant to the gradient.
+# Inside *stopgrad* nothing is differentiated: the gradient takes it for a constant.
 #
 # A critic $Q$ learns beside it. After training, **sequential scaling** raises $M_{\mathrm{inf}}$, and **parallel
 # scaling** draws $N$ candidates and keeps $\arg\max_a Q(x, a)$.
@@ -170,8 +170,8 @@ show_clouds({"exact, 8 steps": exact} | {rf"$M_{{\mathrm{{inf}}}} = {m}$": a for
 # %% [markdown]
 # **How to read it.** Each dot is an action. Every panel has the eight clusters in about equal shares, and about the
 # mean reward of the data. The threads between the clusters are the price of few steps: the exact field leaves
-# them too. One and two steps add a few dots inside the circle, where noise has not quite
-# decided; else self-consistency has taught the network to go in one step where eight steps lead.
+# them too. One and two steps add a few dots inside the circle, where noise has not quite decided. Apart from
+# those, one step arrives where eight arrive: this is what self-consistency has taught the network.
 
 # %% [markdown]
 # ## Turn a weight while it trains
@@ -200,7 +200,8 @@ show(figure)
 #   Open marks are losses on held-out data; they lie on or near the lines, so nothing is overfitted.
 # - *Values.* With one decision an episode, the mean of $Q$ is the mean reward of the data, 0.14, and its range is that
 #   of the reward, 0 to 1.
-# - *Gradients.* The actor's norm is above the clip at every update; Adam makes its own step size of it.
+# - *Gradients.* The actor's norm is above the clip at every update; Adam
+#   divides by it, so the clip does not set the length of a step.
 
 # %%
 steering = {m: act(steered, Budget(m_inf=m)) for m in M_INF}

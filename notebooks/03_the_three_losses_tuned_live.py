@@ -83,7 +83,7 @@ display(controls, view)
 # %% [markdown]
 # ## First all three
 #
-# `start` returns at once; `wait` waits, and nothing but this notebook does: the panel answers meanwhile. The last line
+# `start` returns at once. `wait` holds up this notebook alone: training goes on, and the panel answers. The last line
 # lowers the learning rate for what follows, as you could with its slider.
 
 # %%

@@ -217,7 +217,7 @@ display(explorer)
 # | then $N$ = 32 | the line that is played leaves the bundle; watch whether it still leads anywhere |
 # | *action made of them*: mean of the better half | it goes back into the bundle, and the arm to the cube |
 # | the step to where the grey band is wide | candidates differ, and choosing matters |
-# | $M_{\mathrm{inf}}$ = 16 | steps of a size never trained: often no worse, never better for a reason |
+# | $M_{\mathrm{inf}}$ = 16 | steps of a size that was never trained: often no worse, with no reason to be better |
 # | `RUN`, another run, then *Run All* | `workbench runs` lists yours |
 #
 # Success of budgets that were not evaluated comes from `workbench evaluate`.

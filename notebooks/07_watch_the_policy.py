@@ -218,8 +218,8 @@ show(figure)
 # %% [markdown]
 # **How to read it.** The critic does not foresee failure. It recognises success, late. For the first half of a good
 # episode its $Q$ is that of a bad one, close to *never*, and $P_t$ is about a coin's, or even less; when the cube is in
-# the gripper, $Q$ climbs within a few steps, and $P_t$ with it. Hardly a failing episode of this budget falls at some
-# moment: it just never rises.
+# the gripper, $Q$ climbs within a few steps, and $P_t$ with it. In failing episodes of this budget
+# $Q$ seldom falls at any one moment: it never rises.
 #
 # Why so gloomy at the start of an episode that will succeed? $Q$ was learned for the policy with *one* candidate, which
 # hardly ever succeeds here, while it is best-of-N that acts. The critic judges the player, not the team.

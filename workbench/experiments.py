@@ -84,12 +84,12 @@ def stop_request() -> Iterator[threading.Event]:
 def train_piece(
     spec: RunSpec, agent: AbstractAgent, data: Dataset, weights: LossWeights, state: TrainState, steps: int
 ) -> tuple[TrainState, ChunkReport]:
-    """Some updates of a run, with its batch size, compiled in its precision: `train_chunk` as the spec has it.
+    """Some updates of a run: `train_chunk` with its batch size and schedule, compiled in its precision.
 
     Whatever trains a run, or repeats it, does it by this.
     """
     with spec.matmul_precision():
-        return train_chunk(agent, data, weights, state, steps, spec.batch_size)
+        return train_chunk(agent, data, weights, state, steps, spec.batch_size, spec.build_schedule())
 
 
 def load_or_init(folder: RunFolder, spec: RunSpec, data: Dataset) -> tuple[TrainState, int]:
@@ -213,6 +213,7 @@ class _Loop:
         self.train_data, self.val_data = train_data, val_data
         self.evaluate, self.stop, self.bar = evaluate, stop, bar
         self.agent, self.weights, self.clock = spec.build_agent(), spec.build_weights(), _Clock()
+        self.scheduled = spec.build_schedule()
 
     def run(self, state: TrainState, step: int) -> None:
         """Train from `step` to the end and mark the run done."""
@@ -260,8 +261,9 @@ class _Loop:
 
     def _report(self, state: TrainState, reports: list, step: int, seconds: float) -> None:
         total = sum(steps for steps, _ in reports)
+        weights = self.scheduled.with_weights(self.weights, state.step[0]) if self.scheduled else self.weights
         with self.spec.matmul_precision():
-            held_out = jax.device_get(validate(self.agent, self.val_data, self.weights, state))
+            held_out = jax.device_get(validate(self.agent, self.val_data, weights, state))
         rows = []
         for i, seed in enumerate(self.spec.seeds):
             row: dict[str, Any] = {"step": step, "seed": seed, "seconds": round(seconds, 3)}

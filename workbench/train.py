@@ -12,6 +12,7 @@ from jaxtyping import Array, Int, Key
 
 from workbench.agents.base import AbstractAgent, TrainState
 from workbench.data.dataset import Dataset
+from workbench.schedules import WeightSchedule
 from workbench.types import Batch, LossWeights, Metrics, as_int32
 
 
@@ -50,13 +51,15 @@ def _one_seed(
     data: Dataset,
     batch_size: int,
     num_steps: Int[Array, ""],
+    schedule: WeightSchedule | None,
     weights: LossWeights,
     state: TrainState,
 ) -> tuple[TrainState, ChunkReport]:
     def one_update(state: TrainState) -> tuple[TrainState, Metrics]:
         key, key_batch = jax.random.split(state.key)
         batch = data.sample(batch_size, key=key_batch)
-        return agent.update(eqx.tree_at(lambda s: s.key, state, key), batch, weights)
+        now = weights if schedule is None else schedule.with_weights(weights, state.step)
+        return agent.update(eqx.tree_at(lambda s: s.key, state, key), batch, now)
 
     arrays, static = eqx.partition(state, eqx.is_array)
 
@@ -115,19 +118,25 @@ def spread(state: TrainState, *data: Dataset) -> tuple[Any, ...]:
 
 
 @eqx.filter_jit
-def _train_chunk(agent, data, weights, state, num_steps, batch_size):
-    return over_seeds(partial(_one_seed, agent, data, batch_size, num_steps), weights, state)
+def _train_chunk(agent, data, weights, state, num_steps, batch_size, schedule):
+    return over_seeds(partial(_one_seed, agent, data, batch_size, num_steps, schedule), weights, state)
 
 
 def train_chunk(
-    agent: AbstractAgent, data: Dataset, weights: LossWeights, state: TrainState, num_steps: int, batch_size: int = 256
+    agent: AbstractAgent,
+    data: Dataset,
+    weights: LossWeights,
+    state: TrainState,
+    num_steps: int,
+    batch_size: int = 256,
+    schedule: WeightSchedule | None = None,
 ) -> tuple[TrainState, ChunkReport]:
-    """Run `num_steps` updates of every seed on device.
+    """Run `num_steps` updates of every seed on device, with `weights` but for those that a `schedule` changes.
 
-    Weights and the number of steps are traced: neither recompiles. How updates are cut into chunks does not change the
-    result, because each draws its batch and noise from the key in the state.
+    Weights, the numbers of a schedule and the number of steps are traced: none recompiles. How updates are cut into
+    chunks does not change the result, because each draws its batch and noise from the key in the state.
     """
-    return _train_chunk(agent, data, weights, state, as_int32(num_steps), batch_size)
+    return _train_chunk(agent, data, weights, state, as_int32(num_steps), batch_size, schedule)
 
 
 @eqx.filter_jit

@@ -75,6 +75,13 @@ class LossWeights(eqx.Module):
         fields = {name: value for name, value in values.items() if name in own}
         return cls(**fields, extra={name: value for name, value in values.items() if name not in own})
 
+    def replaced(self, values: Mapping[str, Any]) -> "LossWeights":
+        """These weights with some replaced by name; those of `extra` too."""
+        own = self.names()
+        fields = {name: value for name, value in values.items() if name in own}
+        extra = {name: value for name, value in values.items() if name not in own}
+        return dataclasses.replace(self, **fields, extra=self.extra | extra)
+
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """The fields that are weights, without `extra`."""

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
-    {"errors", "paths", "guards", "processes", "verifiers", "selection", "types", "compile_cache"},
+    {"errors", "paths", "guards", "processes", "verifiers", "selection", "types", "schedules", "compile_cache"},
     {"flow", "diffusion"},
     {"nets"},
     {"data"},

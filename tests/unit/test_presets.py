@@ -54,6 +54,20 @@ def test_small_changes_sizes_and_rates_alone(agent, environment):
     assert own["lr"] == 3e-4
 
 
+@pytest.mark.parametrize("agent", sorted(BASELINES))
+def test_medium_changes_the_width_alone(agent):
+    paper, medium = (preset(agent, name, "scene") for name in ("paper", "medium"))
+    assert dataclasses.replace(paper.agent, width=128) == medium.agent
+    assert weights(agent, "paper", "scene") == weights(agent, "medium", "scene")
+
+
+def test_medium_is_the_centre_of_the_pilot():
+    medium = preset("sorl", "medium", "cube-single")
+    assert medium.agent == SORL(width=128, m_btt=2)
+    known = {"ql": 10, "fm": 10, "sc": 10, "gamma": 0.99, "tau": 0.005, "lr": 3e-4}
+    assert weights("sorl", "medium", "cube-single") == known
+
+
 def test_coefficients_of_the_paper_reach_the_agents():
     assert weights("fql", "paper", "scene") == {"alpha": 300.0, "gamma": 0.99, "tau": 0.005, "lr": 3e-4}
     assert weights("iql", "paper", "cube-double")["alpha"] == pytest.approx(0.3)

@@ -106,7 +106,7 @@ def test_precision_is_part_of_a_run_and_is_what_its_products_are_compiled_in(dat
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"weights": {"gamma": 1.5}}, "gamma must lie between 0 and 1, not 1.5"),
         ({"weights": {"lr": [1e-3, -1.0]}, "seeds": (0, 1)}, "lr must lie between 0 and inf, not -1"),
-        ({"weights": {"ql": "high"}}, "ql must be a number, or a list of one a seed, not 'high'"),
+        ({"weights": {"ql": "high"}}, "ql: 'high' is neither a number nor a schedule"),
         ({"weights": {"ql": True}}, "ql must be a number, .*, not True"),
         ({"weights": {"ql": [1.0, None]}, "seeds": (0, 1)}, "ql must be a number, .*, not None"),
         ({"weights": {"ql": float("nan")}}, "ql must lie between -inf and inf, not nan"),

@@ -52,6 +52,12 @@ def _small(env: EnvironmentSettings) -> Preset:
     return Preset(agent, LossWeights(ql=0.02 * env.ql, gamma=min(env.gamma, 0.98), tau=0.01, lr=1e-3), 256)
 
 
+def _medium(env: EnvironmentSettings) -> Preset:
+    # What did best of the settings tried so far with whole data and 200,000 updates: see `figures/pilot.md`.
+    agent = SORL(width=MEDIUM["width"], m_btt=2, pessimism=env.pessimism)
+    return Preset(agent, LossWeights(ql=env.ql, gamma=env.gamma, lr=3e-4), 256)
+
+
 Choice: TypeAlias = Callable[[EnvironmentSettings], tuple[AbstractAgent, Mapping[str, float]]]
 """An agent at its full size, and the weights that are its own, for an environment."""
 
@@ -72,35 +78,40 @@ BASELINES: dict[str, Choice] = {
 SMALL = {"width": 256, "depth": 2, "block_width": 64}
 """Sizes of the networks in presets called `small`, where an agent has them."""
 
+MEDIUM = {"width": 128}
+"""The same for `medium`, which is as deep as the paper's."""
 
-def two_presets(choose: Choice, batch_size: int = 256) -> dict[str, Maker]:
-    """`paper`: the agent as it is chosen, lr 3e-4. `small`: sizes as in `SMALL`, faster rates, a shorter horizon.
 
-    The weights that are the agent's own hold in both.
+def own_presets(choose: Choice, batch_size: int = 256) -> dict[str, Maker]:
+    """`paper`: the agent as it is chosen, lr 3e-4. `medium`: the same, with sizes as in `MEDIUM`.
+
+    `small`: sizes as in `SMALL`, faster rates, a shorter horizon. The weights that are the agent's own hold in all.
     """
 
-    def paper(env: EnvironmentSettings) -> Preset:
-        agent, own = choose(env)
-        return Preset(agent, LossWeights.named({"gamma": env.gamma, "lr": 3e-4, **own}), batch_size)
-
-    def small(env: EnvironmentSettings) -> Preset:
+    def make(env: EnvironmentSettings, sizes: Mapping[str, int], rates: Mapping[str, float]) -> Preset:
         agent, own = choose(env)
         fields = {field.name for field in dataclasses.fields(agent)}
-        sizes = {name: size for name, size in SMALL.items() if name in fields}
-        rates = {"gamma": min(env.gamma, 0.98), "tau": 0.01, "lr": 1e-3}
-        return Preset(dataclasses.replace(agent, **sizes), LossWeights.named({**rates, **own}), batch_size)
+        changed = {name: size for name, size in sizes.items() if name in fields}
+        return Preset(dataclasses.replace(agent, **changed), LossWeights.named({**rates, **own}), batch_size)
 
-    return {"paper": paper, "small": small}
+    def small(env: EnvironmentSettings) -> Preset:
+        return make(env, SMALL, {"gamma": min(env.gamma, 0.98), "tau": 0.01, "lr": 1e-3})
+
+    return {
+        "paper": lambda env: make(env, {}, {"gamma": env.gamma, "lr": 3e-4}),
+        "medium": lambda env: make(env, MEDIUM, {"gamma": env.gamma, "lr": 3e-4}),
+        "small": small,
+    }
 
 
 PRESETS: dict[str, dict[str, Maker]] = {
-    "sorl": {"paper": _paper, "official": _official, "small": _small},
-    **{name: two_presets(choose) for name, choose in BASELINES.items()},
+    "sorl": {"paper": _paper, "official": _official, "medium": _medium, "small": _small},
+    **{name: own_presets(choose) for name, choose in BASELINES.items()},
 }
 """Presets by agent: `paper` is the clean algorithm at the paper's size, `official` adds every departure of the released
-code except its best-of-N defect, `small` is what learns best in minutes on two cores (see benchmarks/NOTES.md); for the
-baselines it has SORL's small sizes and rates, residual blocks of 64, and the paper's coefficients, untuned. Agents of a
-user's own are added by `registry.register`."""
+code except its best-of-N defect. `small` is what learns best in minutes on two cores (see benchmarks/NOTES.md) and
+`medium` in an hour or two, with 200,000 updates. For the baselines they have SORL's sizes and rates, `small` residual
+blocks of 64, and the paper's coefficients, untuned. Agents of a user's own are added by `registry.register`."""
 
 
 def preset(agent: str, name: str, environment: str) -> Preset:

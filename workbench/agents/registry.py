@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 import jax
 
 from workbench.agents.base import AbstractAgent
-from workbench.agents.presets import PRESETS, two_presets
+from workbench.agents.presets import PRESETS, own_presets
 from workbench.agents.protocol import PROTOCOLS, Protocol
 from workbench.agents.sorl import SORL
 from workbench.agents.source import source_hash
@@ -32,7 +32,7 @@ ONE_STEP = Protocol()
 def register(
     *, weights: Mapping[str, float] | None = None, batch_size: int = 256, protocol: Protocol = ONE_STEP
 ) -> Callable[[type[Agent]], type[Agent]]:
-    """Make an agent known by its `name`, with two presets: `paper`, as it is written, and `small` (`two_presets`).
+    """Make an agent known by its `name`, with presets: `paper`, as it is written, `medium` and `small` (`own_presets`).
 
     `weights` are values of its knobs where the presets' will not do, such as those of knobs that no other agent has;
     `protocol` is how it is played where nothing else is asked for. Registering a name again replaces the former class,
@@ -50,7 +50,7 @@ def register(
         if OWN.get(name) is cls and HASHES[name] != found:
             jax.clear_caches()  # what was compiled for this class has the former source of what it uses
         OWN[name], HASHES[name] = cls, found
-        PRESETS[name] = two_presets(lambda env: (_made(cls), own), batch_size)
+        PRESETS[name] = own_presets(lambda env: (_made(cls), own), batch_size)
         PROTOCOLS[name] = protocol
         return cls
 

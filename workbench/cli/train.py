@@ -18,24 +18,25 @@ if TYPE_CHECKING:
 class Weights:
     """Loss weights and rates that replace the preset's; an agent refuses those that are no knobs of its own.
 
-    A knob or loss term of your own has no flag here: --own.
+    Each is a number, or a schedule over the updates: 'linear(V, W, FROM, TO)', 'cosine(V, W, FROM, TO)',
+    'warmup(V, TO)' or 'steps(V, UPDATE: W, ...)'. A knob or loss term of your own has no flag here: --own.
     """
 
-    ql: float | None = None
+    ql: float | str | None = None
     """Weight of the Q loss (sorl, cac)."""
-    fm: float | None = None
+    fm: float | str | None = None
     """Weight of the flow-matching loss (sorl)."""
-    sc: float | None = None
+    sc: float | str | None = None
     """Weight of the self-consistency loss (sorl)."""
-    alpha: float | None = None
+    alpha: float | str | None = None
     """Inverse temperature (iql, fawac), or weight of imitation against Q (fql, fbrac, rebrac)."""
-    beta: float | None = None
+    beta: float | str | None = None
     """Weight of Q against imitation (srpo), or penalty of the critic (rebrac)."""
-    gamma: float | None = None
+    gamma: float | str | None = None
     """Discount, in [0, 1]."""
-    tau: float | None = None
+    tau: float | str | None = None
     """Rate of the target networks, in (0, 1]."""
-    lr: float | None = None
+    lr: float | str | None = None
     """Learning rate of Adam."""
 
 
@@ -51,7 +52,7 @@ class Train:
     agent: str = "sorl"
     """sorl, bc, iql, rebrac, idql, srpo, cac, fawac, fbrac, ifql, fql, or one that a file of --code registers."""
     preset: str = "paper"
-    """paper or small; sorl also has official."""
+    """paper, medium or small; sorl also has official."""
     steps: int | None = None
     """Updates; by default as many as the agent's protocol says: a million, or three for IDQL."""
     seeds: tuple[int, ...] = (0,)

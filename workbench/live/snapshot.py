@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from workbench.agents.protocol import protocol
 from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.store.spec import RANGES, RunSpec
+from workbench.store.knobs import RANGES
+from workbench.store.spec import RunSpec
 from workbench.types import Budget, LossWeights
 from workbench.verifiers import VERIFIERS, pessimism_of
 
@@ -34,8 +35,10 @@ class Settings:
 
         Only SORL takes as many steps as it was discretised in.
 
-        Raises `WorkbenchError` for weights that are given seed by seed: a control has one value.
+        Raises `WorkbenchError` for weights that are given seed by seed or by a schedule: a control has one value.
         """
+        for name, formula in spec.schedule.items():
+            raise WorkbenchError(f"{name} must be one number, not '{formula}': what a hand steers has no schedule.")
         own = protocol(spec.agent, environment_of(spec.task))
         budget = {"m_inf": spec.settings.get("m_disc", own.m_inf), "n": own.n, "verifier": own.verifier}
         return cls(tuple((name, checked_value(name, value)) for name, value in (spec.weights | budget).items()))

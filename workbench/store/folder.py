@@ -21,6 +21,7 @@ from workbench import __version__
 from workbench.errors import BusyError, WorkbenchError
 from workbench.guards import full_disk_explained, in_turn, only_one
 from workbench.paths import atomic_write, read_json, write_json
+from workbench.processes import usable_cores
 from workbench.store.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from workbench.store.spec import RunSpec
 
@@ -196,6 +197,7 @@ def environment() -> dict[str, Any]:
         "git": _git_state(),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "cores": usable_cores(),
         "device": jax.devices()[0].device_kind,
         "versions": {package: metadata.version(package) for package in packages},
     }

@@ -3,26 +3,24 @@
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import equinox as eqx
 import jax
-import numpy as np
-from jaxtyping import Array
 
 from workbench.agents.base import AbstractAgent
 from workbench.agents.limits import check_setting
-from workbench.agents.presets import Preset, preset
+from workbench.agents.presets import preset
 from workbench.agents.registry import check_sources, sources
-from workbench.agents.terms import TERMS, Term
+from workbench.agents.terms import Term
 from workbench.data.dataset import Provenance
 from workbench.data.load import environment_of
 from workbench.errors import UnknownNameError, WorkbenchError
+from workbench.schedules import Formula, WeightSchedule
+from workbench.store.knobs import checked_formula, checked_weight, starting_value
 from workbench.types import LossWeights
 
 PRECISIONS = {"float32": "float32", "tensorfloat32": "default", "bfloat16": "BF16_BF16_F32"}
@@ -45,10 +43,14 @@ REVISIONS = {
 class RunSpec:
     """Everything the final state of a run depends on; equal specs are the same run.
 
-    `settings` are the agent's fixed fields, `weights` the initial loss weights (a number, or one a seed), `code` the
-    SHA-256 of the source of what is a user's own in the agent (`registry.sources`). `precision` is one of `PRECISIONS`,
-    or None: what the device does by itself, which is float32 on a CPU and tf32 on a GPU that has it. `revision` is one
-    of `REVISIONS`: which mathematics the agents had.
+    `settings` are the agent's fixed fields, `weights` the initial loss weights (a number, or one a seed), `schedule`
+    the formulas of those that change (`schedules.Formula`), `code` the SHA-256 of the source of what is a user's own in
+    the agent (`registry.sources`). `precision` is one of `PRECISIONS`, or None: what the device does by itself, which
+    is float32 on a CPU and tf32 on a GPU that has it. `revision` is one of `REVISIONS`: which mathematics the agents
+    had.
+
+    Bit for bit the state depends on the machine, too: XLA cuts products by the number of cores that it may use, and
+    their sums are rounded as they were cut. A run keeps that number in `env.json`.
     """
 
     task: str
@@ -63,11 +65,12 @@ class RunSpec:
     code: dict[str, str] = dataclasses.field(default_factory=dict)
     precision: str | None = None
     revision: int = 1
+    schedule: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values only; `code`, `precision` and the first `revision` are left out, as older runs have them."""
+        """Plain values only; what older runs do not have is left out where it says nothing."""
         value = json.loads(json.dumps(dataclasses.asdict(self)))
-        without: dict[str, Any] = {"code": {}, "precision": None, "revision": 1}
+        without: dict[str, Any] = {"code": {}, "precision": None, "revision": 1, "schedule": {}}
         return {key: each for key, each in value.items() if key not in without or each != without[key]}
 
     @classmethod
@@ -118,6 +121,10 @@ class RunSpec:
         """The initial loss weights."""
         return LossWeights.named(self.weights)
 
+    def build_schedule(self) -> WeightSchedule | None:
+        """How weights change from update to update; None where they stay."""
+        return WeightSchedule.of({name: Formula.parse(text) for name, text in self.schedule.items()})
+
 
 def make_spec(
     task: str,
@@ -134,6 +141,7 @@ def make_spec(
 ) -> RunSpec:
     """A spec from a preset; `settings` and `weights` override single fields, by name.
 
+    A weight is a number, a list of one a seed, or the text of a formula over the updates (`schedules.Formula`).
     Loss terms of a user's own are a setting of SORL, `{"terms": ("name",)}`, and each a weight under its name.
 
     Raises `WorkbenchError` for a field that does not exist, a weight that the agent does not use or that is no number,
@@ -151,18 +159,21 @@ def make_spec(
     chosen = preset(agent, preset_name, environment_of(task))
     changes = _changes(chosen.agent, settings or {})
     built = _from_fields(chosen.agent, changes)
-    own_weights = {name: _default_weight(chosen, name) for name in built.knobs}
+    own_weights = {name: starting_value(chosen, name) for name in built.knobs}
     for name in weights or {}:
         if name in chosen.weights and name not in own_weights:
             knobs = ", ".join(own_weights)
             raise WorkbenchError(f"agent '{agent}' has no loss weight '{name}': its knobs are {knobs}.")
     _check_names("loss weight", weights or {}, own_weights)
+    formulas = {name: checked_formula(name, text) for name, text in (weights or {}).items() if isinstance(text, str)}
+    starts = {name: formula.values[0] for name, formula in formulas.items()}
     return RunSpec(
         task=task,
         agent=agent,
         preset=preset_name,
         settings=_to_fields(chosen.agent) | changes,
-        weights=own_weights | {name: _weight(name, value, len(seeds)) for name, value in (weights or {}).items()},
+        weights=own_weights
+        | {name: checked_weight(name, value, len(seeds)) for name, value in ((weights or {}) | starts).items()},
         batch_size=chosen.batch_size if batch_size is None else batch_size,
         seeds=tuple(seeds),
         steps=steps,
@@ -170,6 +181,7 @@ def make_spec(
         code=sources(agent, built),
         precision=precision,
         revision=REVISION,
+        schedule={name: str(formula) for name, formula in sorted(formulas.items()) if len(formula.values) > 1},
     )
 
 
@@ -180,38 +192,6 @@ def _words(data: Provenance) -> str:
 
 def _fields(module: Any) -> tuple[dataclasses.Field, ...]:
     return dataclasses.fields(module)
-
-
-RANGES = {"gamma": (0.0, 1.0), "tau": (0.0, 1.0), "lr": (0.0, math.inf)}
-"""Closed ranges of the rates; the weights of the losses may be any number."""
-
-
-def _weight(name: str, value: Any, seeds: int) -> float | list[float]:
-    """A weight as it is recorded: a float, so that 10 and 10.0 are the same run, or a list of one a seed."""
-    if isinstance(value, list | tuple):
-        if len(value) != seeds:
-            raise WorkbenchError(f"a weight given as a list needs one value a seed: {seeds}, not {len(value)}.")
-        return [_number(name, each) for each in value]
-    return _number(name, value)
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise WorkbenchError(f"{name} must be a number, or a list of one a seed, not {value!r}.")
-    number, (low, high) = float(value), RANGES.get(name, (-math.inf, math.inf))
-    if not low <= number <= high:
-        raise WorkbenchError(f"{name} must lie between {low:g} and {high:g}, not {number:g}.")
-    return number
-
-
-def _default_weight(chosen: Preset, name: str) -> float:
-    """What a knob begins with: the preset says, or the loss term of that name."""
-    return _shortest(chosen.weights[name]) if name in chosen.weights else TERMS[name].weight
-
-
-def _shortest(value: Array) -> float:
-    """The shortest decimal number that is this float32: 0.98, not 0.980000019."""
-    return float(str(np.float32(value)))
 
 
 def _check_names(what: str, names: Iterable[str], known: Collection[str]) -> None:

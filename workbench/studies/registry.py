@@ -63,6 +63,11 @@ STUDIES: dict[str, Study] = {
     "verifier": Study(
         "verifier:verifier", ("calibration", "verifier"), "Q against the returns of recorded episodes, by N: minutes"
     ),
+    "selection": Study(
+        "selection:selection",
+        ("selection",),
+        "how the action is made of the candidates, with the packaged policies: a quarter of an hour",
+    ),
     "actions": Study(
         "actions:actions", ("action_w2",), "W2 between policy and data near held-out observations: minutes"
     ),

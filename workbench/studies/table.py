@@ -56,7 +56,7 @@ def read_table(folder: Path, name: str) -> Table:
             f"there is no table {name} in {folder}: `workbench study --list` says which study makes it."
         )
     try:
-        return _read_picture(path) if path.suffix == ".png" else pd.read_csv(path, dtype={"hash": str})
+        return _read_picture(path) if path.suffix == ".png" else pd.read_csv(path, dtype={"hash": str, "outcomes": str})
     except (ValueError, OSError) as error:
         raise WorkbenchError(f"{path} cannot be read ({error}): make it again with its study.") from error
 
