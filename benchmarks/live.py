@@ -40,9 +40,12 @@ trainer.set = stamped
 MOVES = """
 import numpy as np
 rng, before = np.random.default_rng(0), len(compiled)
-for _ in range({moves}):
-    dial = controls.dials[str(rng.choice(list(controls.dials)))]
-    dial.slider.value = dial.slider.base ** rng.uniform(dial.slider.min, dial.slider.max)
+for number in range({moves}):
+    dial = controls.offered["dials"][rng.integers(len(controls.offered["dials"]))]
+    value = dial["least"] * (dial["most"] / dial["least"]) ** rng.uniform()
+    value = {{"horizon": 1 - 1 / value, "powers": round(value), "log": value}}[dial["kind"]]
+    hand = {{"do": "turn", "branch": "main", "gesture": str(number), "values": {{dial["name"]: value}}}}
+    controls._handle_custom_msg(hand, [])
     time.sleep(0.005)
 trainer.reset()
 """

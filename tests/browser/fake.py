@@ -34,6 +34,7 @@ class FakeIntervention:
     name: str
     old: Any
     new: Any
+    gesture: str = ""
 
 
 @dataclass
@@ -78,10 +79,10 @@ class FakeTrainer:
             for callback in list(self._callbacks):
                 callback()
 
-    def change(self, name: str, new: float) -> None:
+    def change(self, name: str, new: float, gesture: str = "") -> None:
         """Record a change by hand in the first branch."""
         branch = next(iter(self.branches.values()))
-        branch.interventions.append(FakeIntervention(self.step, name, self.weight, new))
+        branch.interventions.append(FakeIntervention(self.step, name, self.weight, new, gesture))
         self.weight = new
 
     def fork(self, name: str) -> None:

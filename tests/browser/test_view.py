@@ -108,7 +108,7 @@ def test_keyboard_moves_a_cursor_that_reads_out_values_and_changes(lab: Lab, ope
     keyboard.press("m")
     page.until(f"() => document.querySelector('{CANVAS}').ariaValueNow === '1000'")
     tip = page.page.locator(".workbench-live .tip:visible")
-    assert tip.inner_text() == "main, update 1,000: sc 1 → 4"
+    assert tip.inner_text() == "main, update 1,000: w_SC 1 → 4"
     keyboard.press("Escape")
     tip.wait_for(state="hidden")
 
@@ -121,7 +121,7 @@ def test_pointer_over_a_marker_tells_what_was_changed(lab: Lab, open_notebook: O
     box = page.page.locator(CANVAS).nth(1).bounding_box()
     assert box is not None
     page.page.mouse.move(box["x"] + 46 + (box["width"] - 56) / 2, box["y"] + 60)
-    assert page.page.locator(".workbench-live .tip:visible").inner_text() == "update 1,000: sc 1 → 4"
+    assert page.page.locator(".workbench-live .tip:visible").inner_text() == "update 1,000: w_SC 1 → 4"
 
 
 def test_table_holds_the_curves_and_the_changes(lab: Lab, open_notebook: OpenNotebook) -> None:
@@ -137,7 +137,7 @@ def test_table_holds_the_curves_and_the_changes(lab: Lab, open_notebook: OpenNot
     assert button.get_attribute("aria-pressed") == "true"
     assert tables.locator("caption").all_inner_texts() == ["main", "second", "Changes by hand"]
     assert tables.nth(0).locator("tr").count() == 13
-    assert tables.nth(2).locator("td").all_inner_texts() == ["main", "1,000", "sc", "1", "4"]
+    assert tables.nth(2).locator("td").all_inner_texts() == ["main", "1,000", "w_SC", "1", "4"]
     assert page.page.locator(CANVAS).first.is_hidden()
     page.page.keyboard.press("Enter")
     page.page.locator(CANVAS).first.wait_for()

@@ -16,7 +16,7 @@ from workbench.evaluate.cell import Cell
 from workbench.live import compute_explorer
 from workbench.live.compute_explorer import ComputeExplorer
 from workbench.live.compute_picture import Scene, draw
-from workbench.live.dial import Names
+from workbench.live.names import Names
 from workbench.live.thread import Halted
 from workbench.live.trained import Judged, Played
 

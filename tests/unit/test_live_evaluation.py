@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.live_trainers import SMALL, until
+from tests.unit.live_trainers import SMALL, hand, until
 from workbench.data.dataset import Dataset, Provenance
 from workbench.errors import WorkbenchError
 from workbench.evaluate.cell import Cell
@@ -206,7 +206,7 @@ def test_failures_are_one_sentence_and_end_the_rounds(make):
     with pytest.raises(WorkbenchError, match="ended unexpectedly"):
         trainer.evaluate(episodes=1)
     panel = Controls(trainer)
-    assert "ended unexpectedly with exit code -9" in panel.success.value
+    assert "ended unexpectedly with exit code -9" in panel.shown["success"]
     assert "\n" not in trainer.evaluations.note
     assert trainer.evaluating is None
     assert trainer.evaluate(episodes=1).n == 1
@@ -228,23 +228,20 @@ def test_what_cannot_be_evaluated_is_told(make):
 def test_the_panel_evaluates(make):
     trainer = trained(make, 3)
     panel = Controls(trainer)
-    assert (panel.evaluating.value, panel.episodes.value) == (False, 10)
-    panel.episodes.value = 2
-    panel.evaluate.click()
-    until(lambda: "], episodes: 2." in panel.success.value)
-    panel.evaluating.value = True
+    assert (panel.shown["evaluating"], panel.shown["episodes"]) == (False, 10)
+    assert hand(panel, "episodes", count="0") == "'episodes' must be a whole number between 1 and 1,000, not '0'."
+    hand(panel, "episodes", count="2")
+    hand(panel, "evaluate")
+    until(lambda: "], episodes: 2." in panel.shown["success"])
+    hand(panel, "evaluating", on=True)
     assert trainer.evaluating == EVERY
     trainer.evaluating = None
-    until(lambda: panel.evaluating.value is False)
+    until(lambda: panel.shown["evaluating"] is False)
 
 
 def test_the_panel_of_a_toy_offers_no_success(make):
-    def displays(trainer: Trainer) -> list[str | None]:
-        panel = Controls(trainer)
-        return [row.layout.display for row in panel.children if panel.success in getattr(row, "children", ())]
-
-    assert displays(make("toy:eight_gaussians")) == ["none"]
-    assert displays(make()) == [None]
+    assert not Controls(make("toy:eight_gaussians")).offered["environment"]
+    assert Controls(make()).offered["environment"]
 
 
 def test_a_view_is_sent_success_with_its_interval(make):

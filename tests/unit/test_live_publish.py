@@ -73,7 +73,7 @@ def test_full_message_repeats_everything() -> None:
     assert message is not None
     assert message.head["full"]
     assert len(rows_of(message)) == 4
-    assert message.head["branches"][0]["marks"] == [[40, "sc", 1.0, 0.0]]
+    assert message.head["branches"][0]["marks"] == [[40, "w_SC", 1.0, 0.0]]
     assert message.head["cloud"]["shape"] == [2, 400, 2]
     json.dumps(message.head)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.fake import FakeTrainer, wait_until
+from workbench.live.controls import Controls
 from workbench.live.panels import PANELS, palette
 from workbench.live.png import draw, draw_png, power, thousands
 from workbench.live.view import STATIC, LiveView
@@ -93,7 +94,7 @@ def test_saved_state_holds_a_thinned_history(view) -> None:
     assert len(view.snapshot["buffers"][part["buffer"]]) == 4 * part["rows"] * len(part["columns"])
 
 
-def test_one_script_without_requests_or_imports() -> None:
-    text = str(LiveView._esm)
-    assert all(part.read_text() in text for part in STATIC.glob("*.js"))
-    assert not any(word in text for word in ("http", "import ", "import(", "fetch(", "eval("))
+def test_one_script_each_without_requests_or_imports() -> None:
+    scripts = [str(widget._esm) for widget in (LiveView, Controls)]
+    assert all(any(part.read_text() in script for script in scripts) for part in STATIC.glob("*.js"))
+    assert not any(word in "".join(scripts) for word in ("http", "import ", "import(", "fetch(", "eval("))

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from workbench.errors import UnknownNameError, WorkbenchError
-from workbench.live.dial import Names
 from workbench.live.latest import Latest
 from workbench.live.mixture_explorer import MixtureExplorer, Size, controls, draws_of, mixture_of
+from workbench.live.names import Names
 
 TINY = Size(width=16, depth=1, m_disc=4, rows=64, batch=16, samples=40, marks=(4, 10), dpi=50)
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.unit.live_trainers import Maker, makers
+from tests.unit.live_trainers import Maker, makers, offer, turn
 from tests.unit.problems import random_data
 from tests.unit.test_sorl import norm
 from workbench.agents.baseline import AbstractBaseline
@@ -95,10 +95,10 @@ def test_it_trains_resumes_evaluates_and_is_listed(tmp_path):
 def test_it_is_steered_forked_and_repeated(make: Maker, tmp_path):
     trainer = make(agent="filtered", settings=TINY)
     panel = Controls(trainer)
-    assert panel.dials["margin"].slider.tooltip == "margin: how much better than V an action must be"
+    assert offer(panel, "margin")["meaning"] == "how much better than V an action must be"
     trainer.start(4)
     trainer.wait()
-    panel.dials["margin"].box.value = 0.5
+    turn(panel, margin=0.5)
     trainer.start(4)
     trainer.wait()
     trainer.fork(2)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.unit.live_trainers import DATA, Maker, makers
+from tests.unit.live_trainers import DATA, Maker, makers, offer, turn
 from tests.unit.problems import random_data
 from workbench.agents.base import TrainState
 from workbench.agents.departures import Departures
@@ -244,10 +244,11 @@ def test_terms_must_differ_and_be_functions():
 def test_it_has_a_slider_and_its_session_repeats(make: Maker, tmp_path):
     trainer = make(settings={**SMALL, "terms": ("towards",)})
     panel = Controls(trainer)
-    assert panel.dials["towards"].slider.tooltip == "towards: pull to the data's mean"
+    assert (offer(panel, "towards")["symbol"], offer(panel, "towards")["group"]) == ("towards", "losses")
+    assert offer(panel, "towards")["meaning"] == "pull to the data's mean"
     trainer.start(5)
     trainer.wait()
-    panel.dials["towards"].box.value = 4.0
+    turn(panel, towards=4.0)
     trainer.start(5)
     trainer.result()
     assert [(each.name, each.old, each.new) for each in trainer.branch.interventions] == [("towards", 0.25, 4.0)]

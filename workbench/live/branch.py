@@ -135,10 +135,10 @@ class Branch:
 
     def follow_dials(self) -> bool:
         """Put the dials into effect and record what that changes; returns whether it changes anything."""
-        _, asked = self.dials.read()
+        asked, gestures = self.dials.asked()
         if asked == self.settings:
             return False
-        self.interventions.extend(differences(self.step, self.settings, asked))
+        self.interventions.extend(differences(self.step, self.settings, asked, gestures))
         self.settings = asked
         self._weights = asked.weights()
         return True

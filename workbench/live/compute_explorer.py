@@ -17,9 +17,9 @@ import pandas as pd
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.evaluate.cell import Cell
 from workbench.live.compute_picture import Scene, draw
-from workbench.live.dial import slider_names
 from workbench.live.drawing import as_png
 from workbench.live.latest import Latest
+from workbench.live.names import slider_names
 from workbench.live.thread import Halted
 from workbench.live.trained import Explorable, Played, TrainedRun
 from workbench.stats import success_rate

@@ -1,7 +1,7 @@
 """Interventions: what was changed by hand, and at which update; and training that repeats them to the last bit."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -18,18 +18,27 @@ from workbench.store.spec import RunSpec
 
 @dataclass(frozen=True)
 class Intervention:
-    """A control that was moved: the first `step` updates had its `old` value, those that follow have its `new` one."""
+    """A control that was moved: the first `step` updates had its `old` value, those that follow have its `new` one.
+
+    `gesture` names the movement of a hand that this is a part of, such as one drag of a slider; code has none. Nothing
+    that is learned depends on it.
+    """
 
     step: int
     name: str
     old: Value
     new: Value
+    gesture: str = ""
 
 
-def differences(step: int, old: Settings, new: Settings) -> list[Intervention]:
-    """The interventions that lead from one record of settings to another."""
+def differences(step: int, old: Settings, new: Settings, gestures: Mapping[str, str] = {}) -> list[Intervention]:
+    """The interventions that lead from one record of settings to another; `gestures` are those by control."""
     before = old.values
-    return [Intervention(step, name, before[name], value) for name, value in new.pairs if value != before[name]]
+    return [
+        Intervention(step, name, before[name], value, gestures.get(name, ""))
+        for name, value in new.pairs
+        if value != before[name]
+    ]
 
 
 def apply(settings: Settings, interventions: Sequence[Intervention]) -> Settings:
@@ -98,8 +107,9 @@ def replay(
 
 
 def to_records(interventions: Sequence[Intervention]) -> list[dict[str, Any]]:
-    """Plain values."""
-    return [asdict(each) for each in interventions]
+    """Plain values; a gesture only where there was one."""
+    whole = [asdict(each) for each in interventions]
+    return [{key: value for key, value in each.items() if key != "gesture" or value} for each in whole]
 
 
 def from_records(records: Sequence[Any]) -> list[Intervention]:
@@ -113,7 +123,7 @@ def from_records(records: Sequence[Any]) -> list[Intervention]:
             raise WorkbenchError(f"an intervention needs step, name, old and new, not {record}.") from None
         if step < (found[-1].step if found else 0):
             raise WorkbenchError(f"interventions must be in the order of their updates: {step} comes too late.")
-        found.append(Intervention(step, name, old, new))
+        found.append(Intervention(step, name, old, new, str(record.get("gesture", ""))))
     return found
 
 

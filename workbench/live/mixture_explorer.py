@@ -21,11 +21,12 @@ from workbench.data.dataset import Dataset, Provenance
 from workbench.data.toy import Mixture
 from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.flow import Shortcut, euler
-from workbench.live.dial import slider_names
 from workbench.live.drawing import as_png
 from workbench.live.latest import Latest
 from workbench.live.mixture_picture import Look, draw
+from workbench.live.names import slider_names
 from workbench.live.silence import Silence
+from workbench.live.symbols import symbol
 from workbench.theory import measure
 from workbench.train import init_seeds, one_seed, train_chunk
 from workbench.types import LossWeights, as_int32
@@ -75,7 +76,7 @@ def controls() -> dict[str, tuple[float, float, float, str]]:
         found[f"x{k}"] = (a_1, -0.7, 0.7, f"mode {k}: action 1")
         found[f"y{k}"] = (a_2, -0.7, 0.7, f"mode {k}: action 2")
         found[f"w{k}"] = (weight, 0.05, 1.0, f"mode {k}: weight")
-    return found | {"sigma": (0.08, 0.04, 0.2, "width of modes"), "sc": (10.0, 0.0, 30.0, "w_sc")}
+    return found | {"sigma": (0.08, 0.04, 0.2, "width of modes"), "sc": (10.0, 0.0, 30.0, symbol("sc"))}
 
 
 def mixture_of(values: Values) -> Mixture:

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from workbench.live.drawing import as_png, frame
+from workbench.live.marks import own_marks
 from workbench.live.panels import Panel
-from workbench.live.publish import Watched, even, own_marks, thin
+from workbench.live.publish import Watched, even, thin
 from workbench.plots.style import GREY, SERIES
 
 MOST_ROWS = 800

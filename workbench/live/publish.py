@@ -9,7 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from workbench.live.detached import answer_nobody
+from workbench.live.marks import own_marks
 from workbench.live.owners import is_over
+from workbench.live.symbols import symbol
 
 CALM = 3.0
 """Most messages a second while nothing is touched: a browser that draws takes time from the training beside it."""
@@ -69,7 +71,8 @@ class _Sent:
 
     history: Any
     cursor: int = 0
-    marks: int = 0
+    moves: int = 0
+    marks: list[list[Any]] = field(default_factory=list)
 
 
 class Changes:
@@ -109,18 +112,18 @@ class Changes:
         fresh = sent is None or sent.history is not history
         if sent is None or fresh:
             sent = self._sent[branch.name] = _Sent(history)
-        marks = own_marks(branch)[sent.marks :]
+        stay, marks = _new_marks(branch, sent)
         sent.cursor, columns = history.since(sent.cursor)
         rows = len(columns["step"]) if "step" in columns else 0
-        if not (fresh or marks or rows):
+        if not (fresh or rows or marks is not None):
             return None
-        sent.marks += len(marks)
         part: dict[str, Any] = {
             "name": branch.name,
             "parent": branch.parent,
             "forked_at": branch.forked_at,
             "fresh": fresh,
-            "marks": [[int(mark.step), mark.name, _plain(mark.old), _plain(mark.new)] for mark in marks],
+            "marks_stay": stay,
+            "marks": marks or [],
         }
         if rows:
             table = thin(np.column_stack([np.asarray(c, np.float32) for c in columns.values()]), most_rows)
@@ -143,10 +146,18 @@ class Changes:
         return head
 
 
-def own_marks(branch: WatchedBranch) -> list[Any]:
-    """Interventions of a branch without those of its parent from before the fork."""
-    since = branch.forked_at if branch.parent is not None and branch.forked_at is not None else 0
-    return [mark for mark in list(branch.interventions) if mark.step >= since]
+def _new_marks(branch: WatchedBranch, sent: _Sent) -> tuple[int, list[list[Any]] | None]:
+    """How many marks stay as they were sent, and those that follow; None where nothing was moved since.
+
+    A gesture that goes on changes its mark.
+    """
+    moves = len(branch.interventions)
+    if moves == sent.moves:
+        return len(sent.marks), None
+    former, told = sent.marks, [[int(e.step), symbol(e.name), _plain(e.old), _plain(e.new)] for e in own_marks(branch)]
+    stay = next((i for i, (a, b) in enumerate(zip(former, told, strict=False)) if a != b), min(len(former), len(told)))
+    sent.moves, sent.marks = moves, told
+    return stay, told[stay:]
 
 
 def _plain(value: Any) -> Any:

@@ -1,9 +1,10 @@
 """What the panel knows of each control: its scale, its label, its meaning; and the guided experiments. Data only."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from workbench.live.snapshot import MOST, Value
+from workbench.live.symbols import symbol
 
 STATIC = {"width": (64, 128, 256, 512), "m_disc": (2, 4, 8, 16, 32), "m_btt": (1, 2, 4, 8, 16)}
 """Choices that are fixed when compiled, where an agent has them."""
@@ -11,42 +12,64 @@ STATIC = {"width": (64, 128, 256, 512), "m_disc": (2, 4, 8, 16, 32), "m_btt": (1
 
 @dataclass(frozen=True)
 class Scale:
-    """How a control's value lies on its slider: `least` and `most` of the slider, and the way between the two.
+    """How a control's value lies on its slider, which is even in a logarithm from `least` to `most`.
 
-    The number box takes any legal value; one that is off the slider stands at its nearest end.
+    `kind` says of what: of the value (`log`), of the horizon 1 / (1 - value) (`horizon`), or of the value in powers of
+    two (`powers`). With `zero` the slider has a place for 0 below `least`, and a switch that goes there and back. The
+    number box takes any legal value, and what is off the slider is marked so; no value is moved to fit it.
     """
 
     least: float
     most: float
-    base: float = 10.0
-    step: float = 0.05
-    to_slider: Callable[[float], float] = float
-    from_slider: Callable[[float], float] = lambda position: float(f"{position:.3g}")
-    tooltip: str = ""
+    kind: Literal["log", "horizon", "powers"] = "log"
+    zero: bool = False
 
 
-WEIGHT = Scale(0.01, 1000.0)
+WEIGHT = Scale(0.01, 1000.0, zero=True)
 SCALES = {
     "lr": Scale(1e-5, 1e-1),
     "tau": Scale(1e-4, 1.0),
-    "gamma": Scale(
-        1.0,
-        1000.0,
-        to_slider=lambda gamma: 1.0 / max(1.0 - gamma, 1e-9),
-        from_slider=lambda horizon: float(f"{1.0 - 1.0 / horizon:.4g}"),
-        tooltip="the slider is even in the logarithm of the horizon 1 / (1 - gamma), 1 to 1000",
-    ),
-    "m_inf": Scale(1.0, float(MOST["m_inf"]), base=2.0, step=1.0, from_slider=round),
-    "n": Scale(1.0, float(MOST["n"]), base=2.0, step=1.0, from_slider=round),
+    "gamma": Scale(1.0, 1000.0, "horizon"),
+    "m_inf": Scale(1.0, float(MOST["m_inf"]), "powers"),
+    "n": Scale(1.0, float(MOST["n"]), "powers"),
 }
-"""Scales by control; loss weights have `WEIGHT`, whose number box also takes 0."""
+"""Scales by control; loss weights and all that is like them have `WEIGHT`."""
 
-LABELS = {"ql": "w_ql", "fm": "w_fm", "sc": "w_sc", "m_inf": "M_inf", "n": "N"}
+GROUPS = {
+    "losses": "weights of the losses",
+    "rates": "rates",
+    "budget": "budget at test time",
+}
+"""The groups in which a panel shows its controls, with their headings."""
+
 MEANINGS = {
+    "gamma": "discount; slider even in 1 / (1 − γ)",
     "m_inf": "steps from noise to action (sequential scaling)",
     "n": "candidates, of which the critic keeps the best (parallel scaling)",
-    "verifier": "how the critics' values become one: their mean, or the least of them",
+    "verifier": "how the critics' values become one",
 }
+"""Meanings that agents do not give, or that need more words beside a slider."""
+
+
+def group_of(name: str) -> str:
+    """The group that a control belongs to."""
+    return "budget" if name in MEANINGS and name != "gamma" else "rates" if name in SCALES else "losses"
+
+
+def described(values: dict[str, Value], knobs: dict[str, str], paper: dict[str, Value]) -> list[dict[str, Any]]:
+    """What a panel shows of each control but the verifier: name, symbol, meaning, group, scale, the paper's value."""
+    return [
+        {
+            "name": name,
+            "symbol": symbol(name),
+            "meaning": MEANINGS.get(name) or knobs.get(name, ""),
+            "group": group_of(name),
+            "paper": paper.get(name),
+            **asdict(SCALES.get(name, WEIGHT)),
+        }
+        for name in values
+        if name != "verifier"
+    ]
 
 
 @dataclass(frozen=True)

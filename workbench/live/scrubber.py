@@ -18,8 +18,8 @@ import numpy as np
 
 from workbench.errors import WorkbenchError
 from workbench.evaluate.rollout import Rollout
-from workbench.live.dial import Names
 from workbench.live.latest import Latest
+from workbench.live.names import Names
 from workbench.live.scrubber_picture import Moment, Plots, jpeg, numbers, still
 from workbench.render.scrub import Scrub, Track, load_scrub, make_track, scenes
 from workbench.store.folder import RunFolder

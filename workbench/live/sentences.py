@@ -1,20 +1,11 @@
-"""What the panel says in words, as HTML."""
-
-import html
+"""What the panel says in words."""
 
 from workbench.live.trainer import Trainer
 
 
-def status_line(status: str, error: str | None, message: str) -> str:
-    """Status, what a person should know, and the traceback where there is one."""
-    told = f" {html.escape(message)}" if message else ""
-    detail = f"<pre>{html.escape(error)}</pre>" if error else ""
-    return f"<span role='status'><b>{status}</b>{told}</span>{detail}"
-
-
 def numbers_line(trainer: Trainer) -> str:
     """Where every branch is, and how fast they train."""
-    steps = ", ".join(f"{html.escape(name)}: update {each.step:,}" for name, each in list(trainer.branches.items()))
+    steps = ", ".join(f"{name}: update {each.step:,}" for name, each in list(trainer.branches.items()))
     speed = trainer.updates_per_second
     return f"{steps}; {speed:,.0f} updates a second" if speed else steps
 

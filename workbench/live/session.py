@@ -4,7 +4,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,8 @@ def write_run(root: Path, branch: Branch) -> RunFolder:
     record, spec = Record.of(branch), branch.at_length()
     name = spec.hash
     if record.interventions:
-        text = json.dumps([spec.hash, to_records(record.interventions)], sort_keys=True)
+        schedule = [replace(each, gesture="") for each in record.interventions]  # whose hand it was trains nothing
+        text = json.dumps([spec.hash, to_records(schedule)], sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:12]
     folder = RunFolder(root / name)
     (folder.path / "ckpt").mkdir(parents=True, exist_ok=True)

@@ -96,17 +96,25 @@ class Dials:
     def __init__(self, settings: Settings) -> None:
         self._lock = threading.Lock()
         self._version, self._settings = 0, settings
+        self._gestures: dict[str, str] = {}
 
-    def set(self, **values: Any) -> int:
+    def set(self, gesture: str = "", /, **values: Any) -> int:
         """Turn controls by name, all at once or (where a value is not legal) none; returns the new version.
 
-        The version grows only where a value changes. Raises as `Settings.changed` does.
+        The version grows only where a value changes. `gesture` names the movement of a hand that this is a part of;
+        code has none. Raises as `Settings.changed` does.
         """
         with self._lock:
-            changed = self._settings.changed(values)
+            changed, former = self._settings.changed(values), self._settings.values
             if changed != self._settings:
                 self._version, self._settings = self._version + 1, changed
+                self._gestures |= {name: gesture for name in values if changed.values[name] != former[name]}
             return self._version
+
+    def asked(self) -> tuple[Settings, dict[str, str]]:
+        """The settings, and for each control that was turned the gesture that turned it last."""
+        with self._lock:
+            return self._settings, dict(self._gestures)
 
     def read(self) -> tuple[int, Settings]:
         """The version, and the settings of that version."""

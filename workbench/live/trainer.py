@@ -152,12 +152,13 @@ class Trainer:
 
     # What moves controls: nothing here waits for training.
 
-    def set(self, branch: str | None = None, /, **values: Any) -> int:
+    def set(self, branch: str | None = None, gesture: str = "", /, **values: Any) -> int:
         """Move controls by name, such as `set(sc=0.0, m_inf=1)`; returns the new version of the branch's dials.
 
-        Raises `WorkbenchError` for a name or value that is not legal; then nothing is moved.
+        What a hand does in one `gesture` is one mark. Raises `WorkbenchError` for a name or value that is not legal;
+        then nothing is moved.
         """
-        version = self._rounds.named(branch).dials.set(**values)
+        version = self._rounds.named(branch).dials.set(gesture, **values)
         self._loop.nudge()
         return version
 

@@ -12,7 +12,7 @@ from workbench.live.png import MOST_ROWS, draw_png
 from workbench.live.publish import Changes, Publisher, Watched
 
 STATIC = Path(__file__).parent / "static"
-PARTS = ("state", "curves", "samples", "view", "module")
+PARTS = ("element", "state", "curves", "samples", "view", "module")
 """One script, in this order: it imports nothing, so that a saved notebook and a page without a network have it all."""
 
 

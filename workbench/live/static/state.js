@@ -104,6 +104,7 @@ class Store {
     for (const part of head.branches) {
       if (part.fresh || !this.branches.has(part.name)) this.branches.set(part.name, new Branch(part));
       const branch = this.branches.get(part.name);
+      branch.marks.length = part.marks_stay;
       branch.marks.push(...part.marks.map(([step, name, old, now]) => ({ step, name, old, now })));
       if (part.rows) branch.append(part.columns, part.rows, floats(part.buffer));
     }

@@ -31,14 +31,6 @@ const STYLE = `
 .jp-OutputArea-child:has(.workbench-live) + .jp-OutputArea-child:has(img) { display: none; }
 `;
 
-function element(tag, properties = {}, ...children) {
-  const { aria, ...rest } = properties;
-  const node = Object.assign(document.createElement(tag), rest);
-  for (const [name, value] of Object.entries(aria || {})) node.setAttribute(name === "role" ? name : `aria-${name}`, value);
-  node.append(...children);
-  return node;
-}
-
 class View {
   constructor(model, store, el) {
     Object.assign(this, { store, panels: model.get("panels"), palette: model.get("palette"), frames: new Map(), pending: false });
