@@ -141,4 +141,4 @@ def test_a_shortcut_agent_refines_each_candidate_as_the_budget_says() -> None:
         for mine, its in zip(jax.tree.leaves(off), jax.tree.leaves(refined_), strict=True):
             np.testing.assert_array_equal(mine, its)
     np.testing.assert_array_equal(found(8, 0.0).steps, 8)
-    assert np.max(np.asarray(found(8, 0.05).steps)) < 8
+    np.testing.assert_array_equal(found(8, 1e6).steps, 2)
