@@ -113,7 +113,7 @@ class RunFolder:
 
     def append_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Add rows to `metrics.jsonl` and flush them to disk."""
-        with self._disk(), open(self.metrics_file, "a") as file:
+        with self._disk(), open(self.metrics_file, "a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
             file.flush()
             flush(file.fileno())
@@ -133,7 +133,7 @@ class RunFolder:
         if not self.metrics_file.exists():
             return []
         rows = []
-        for line in self.metrics_file.read_text(errors="replace").splitlines():
+        for line in self.metrics_file.read_text(encoding="utf-8", errors="replace").splitlines():
             if (row := metrics_row(line)) is None:
                 break
             rows.append(row)
