@@ -49,8 +49,8 @@ def test_under_a_datasets_name_all_forms_are_the_same_transitions(files: Path, f
         assert plain.size == other.size == EPISODES * (ROWS - 1)
         np.testing.assert_array_equal(table(plain), table(other))
         known = slice(None) if form == "compact" else np.asarray(plain.index) % ROWS != ROWS - 2
-        a_next = [np.asarray(each.a)[np.asarray(each.index) + 1][known] for each in (plain, other)]
-        np.testing.assert_array_equal(*a_next)
+        one, two = (np.asarray(each.a)[np.asarray(each.index) + 1][known] for each in (plain, other))
+        np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("form", FORMS)

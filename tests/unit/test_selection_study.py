@@ -1,6 +1,7 @@
 """Who should choose: the study's budgets and outcomes, and the figures and the page that are made of its table."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,11 @@ WON = {(1, "mean"): 8, (4, "mean"): 20, (4, "elite:0.5"): 36, (8, "mean"): 10, (
     (8, "elite:0.25"): 30,
     (8, "elite:1"): 4,
 }
+
+
+def ydata(bars: Any) -> np.ndarray:
+    """The heights of the line of an errorbar."""
+    return np.array(bars.lines[0].get_ydata(), float)
 
 
 def test_the_budgets_hold_every_rule_at_every_count_and_every_share():
@@ -63,14 +69,13 @@ def test_lines_are_of_rules_played_at_every_n_and_panels_of_policies():
     short, long = figure.axes
     assert [axes.get_title() for axes in (short, long)] == ["20,000 updates, 2×256", "200,000 updates, 4×128"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["the best", "mean of the best half"]
-    heights = [np.array(bars.lines[0].get_ydata(), float) for bars in short.containers]
+    heights = [ydata(bars) for bars in short.containers]
     np.testing.assert_allclose(heights, [[20, 50, 25], [20, 90, 95]])
 
 
 def test_the_share_goes_from_the_best_to_all():
     axes = elite_share(table(WON)).axes[0]
-    line = axes.containers[0].lines[0]
-    np.testing.assert_allclose(np.array(line.get_ydata(), float), [25, 75, 95, 10])
+    np.testing.assert_allclose(ydata(axes.containers[0]), [25, 75, 95, 10])
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1/8", "1/4", "1/2", "1"]
 
 

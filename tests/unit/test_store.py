@@ -235,7 +235,7 @@ def test_no_path_is_a_pattern(tmp_path, spec, name):
     for other in ("a", "b", "ab", "run a"):
         RunFolder.create(tmp_path / other, spec).add_evals(_evals([5], success=True))
     folder = RunFolder.create(tmp_path / name, spec)
-    assert list_runs(root=tmp_path / name)["success"].isna().all()
+    assert list_runs(root=tmp_path / name)["success"].to_list() == [pd.NA]
     folder.add_evals(_evals([5], success=False))
     (row,) = list_runs("success < 0.5", root=tmp_path / name).to_dict("records")
     assert (row["hash"], row["eval_step"], row["success"], row["m_inf"]) == (spec.hash, 5, 0.0, 1)

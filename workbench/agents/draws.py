@@ -16,7 +16,7 @@ SPLITS = ("dyadic", "any")
 
 
 def check_splits(splits: str, *, deals: bool) -> None:
-    """Raise `UnknownNameError` for what is no kind of splits, `WorkbenchError` where a departure deals powers of two."""
+    """Raise `UnknownNameError` for another kind, `WorkbenchError` for `any` where a departure deals powers of two."""
     if splits not in SPLITS:
         raise UnknownNameError("kind of splits", splits, SPLITS)
     if splits == "any" and deals:

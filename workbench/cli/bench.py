@@ -95,7 +95,7 @@ def _scripts(names: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _question(script: Path) -> str:
-    return script.read_text().split('"""')[1].splitlines()[0]
+    return script.read_text(encoding="utf-8").split('"""')[1].splitlines()[0]
 
 
 def _measure(script: Path, smoke: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The entry point of `workbench`: imports the module of one command, runs it, and turns errors into exit codes."""
 
 import ast
+import io
 import os
 import sys
 import warnings
@@ -53,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: what was checked has a defect. 2: an error the user can mend, or a wrong command line. 130: Ctrl-C.
     Other codes belong to subclasses of `WorkbenchError`. Raises `SystemExit` for help and wrong command lines.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a pipe or terminal in latin-1 or ascii lacks some signs
     try:
         with _notes_in_a_line():
             code = _parse(list(sys.argv[1:] if argv is None else argv)).run()

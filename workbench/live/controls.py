@@ -23,11 +23,10 @@ from workbench.live.evaluations import EVERY
 from workbench.live.marks import own_marks
 from workbench.live.scales import EXPERIMENTS, GROUPS, MEANINGS, STATIC, described
 from workbench.live.sentences import compiling_line, numbers_line
-from workbench.live.snapshot import Value
+from workbench.live.snapshot import Value, judges
 from workbench.live.symbols import symbol
 from workbench.live.thread import BUSY
 from workbench.live.trainer import Trainer
-from workbench.verifiers import VERIFIERS
 
 STATUS_SECONDS = 0.5
 """Least seconds between two renewals of the numbers while training goes on."""
@@ -95,7 +94,7 @@ class Controls(anywidget.AnyWidget):
         return {
             "groups": GROUPS,
             "dials": described(values, branch.agent.knobs, self._paper(branch.name)),
-            "verifier": {"options": list(VERIFIERS), "meaning": MEANINGS["verifier"]},
+            "verifier": {"options": judges(), "meaning": MEANINGS["verifier"]},
             "experiments": [
                 {"title": each.title, "watch": each.watch} for each in EXPERIMENTS if set(each.values) <= set(values)
             ],

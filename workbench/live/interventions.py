@@ -138,7 +138,7 @@ def read_jsonl(path: Path) -> list[Intervention]:
     if not path.exists():
         return []
     try:
-        records = [json.loads(line) for line in path.read_text().splitlines()]
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except ValueError:
         raise WorkbenchError(f"{path} is damaged: a line of it is not JSON.") from None
     return from_records(records)

@@ -12,7 +12,7 @@ from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.store.knobs import RANGES
 from workbench.store.spec import RunSpec
 from workbench.types import Budget, LossWeights
-from workbench.verifiers import CRITICS, VERIFIERS
+from workbench.verifiers import VERIFIERS, asks
 
 Value: TypeAlias = float | int | str
 
@@ -24,8 +24,7 @@ MOST = {"m_inf": 64, "n": 64}
 class Settings:
     """One value of every control, as pairs: the agent's loss weights, then `m_inf`, `n` and `verifier`.
 
-    The last three do not change what is learned, only what is shown of it; `verifier` is one of `VERIFIERS` that asks
-    the agent's own critic.
+    The last three do not change what is learned, only what is shown of it; `verifier` is one of `judges`.
     """
 
     pairs: tuple[tuple[str, Value], ...]
@@ -70,12 +69,16 @@ class Settings:
         return Budget.exactly(int(own["m_inf"]), 1, str(own["verifier"]))
 
 
+def judges() -> list[str]:
+    """Verifiers that ask the agent's own critic, which every agent with a critic can be judged by."""
+    return [name for name in VERIFIERS if asks(name) == "critic"]
+
+
 def checked_value(name: str, value: Any) -> Value:
     """`value` as the type of its control; raises `WorkbenchError` where it is not legal."""
     if name == "verifier":
-        known = [name for name in VERIFIERS if name not in CRITICS]  # what every agent with a critic can be judged by
-        if value not in known:
-            raise UnknownNameError("verifier", str(value), known)
+        if value not in judges():
+            raise UnknownNameError("verifier", str(value), judges())
         return value
     try:
         number = float(value)

@@ -26,7 +26,7 @@ class LiveView(anywidget.AnyWidget):
     The trainer's `reward_grid`, where it has one, is drawn as contours under the samples.
     """
 
-    _esm = "".join((STATIC / f"{part}.js").read_text() for part in PARTS)
+    _esm = "".join((STATIC / f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
     panels = traitlets.List().tag(sync=True)
     palette = traitlets.List().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)

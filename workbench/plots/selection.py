@@ -52,7 +52,7 @@ def played(outcomes: str) -> Bool[np.ndarray, " start"]:
 def of_policies(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The rows of each policy, by what it is, in words: the shortest training first."""
     groups = cells.sort_values("step", kind="stable").groupby(["step", "network"], sort=False)
-    return {f"{step:,} updates, {network}": rated(rows) for (step, network), rows in groups}
+    return {f"{rows['step'].iloc[0]:,} updates, {rows['network'].iloc[0]}": rated(rows) for _, rows in groups}
 
 
 @styled(3.0)

@@ -109,7 +109,7 @@ class RunFolder:
 
     def append_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Add rows to `metrics.jsonl` and flush them to disk."""
-        with self._disk(), open(self.metrics_file, "a") as file:
+        with self._disk(), open(self.metrics_file, "a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
             file.flush()
             flush(file.fileno())
@@ -128,7 +128,11 @@ class RunFolder:
     def metrics_rows(self) -> list[dict[str, Any]]:
         """Rows of `metrics.jsonl`; a last line cut short by a kill is left out, and damaged ones with a word."""
         rows, damaged = [], []
-        lines = self.metrics_file.read_text(errors="replace").splitlines() if self.metrics_file.exists() else []
+        lines = (
+            self.metrics_file.read_text(encoding="utf-8", errors="replace").splitlines()
+            if self.metrics_file.exists()
+            else []
+        )
         for number, line in enumerate(lines, 1):
             row = metrics_row(line)
             (damaged.append(number) if row is None else rows.append(row))

@@ -126,7 +126,7 @@ def statuses(jobs: Iterable[Job], before: Iterable[Status] = ()) -> list[Status]
 def _failure(folder: RunFolder) -> str:
     """What `FAILED` says, if it is there: the next attempt may remove it at any moment."""
     try:
-        return (folder.path / FAILED).read_text()
+        return (folder.path / FAILED).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
 

@@ -79,12 +79,12 @@ def _success(job: Job) -> str | None:
     except DamagedRunError as error:
         return str(error)
     asked = {(c.m_inf, c.n, c.verifier) for c in job.cells}
-    evals = evals[(evals["success_timing"] == job.evaluation.success_timing) & evals["step"].isin(job.scored)]
-    evals = evals[[each in asked for each in zip(evals["m_inf"], evals["n"], evals["verifier"], strict=True)]]
+    evals = evals.loc[(evals["success_timing"] == job.evaluation.success_timing) & evals["step"].isin(job.scored)]
+    evals = evals.loc[[each in asked for each in zip(evals["m_inf"], evals["n"], evals["verifier"], strict=True)]]
     if not len(evals):
         return None
     keys = ["m_inf", "n", "verifier"]
-    last = evals[evals["step"] == evals["step"].max()].groupby(keys, as_index=False).agg(success=("success", "mean"))
+    last = evals.loc[evals["step"] == max(evals["step"])].groupby(keys, as_index=False).agg(success=("success", "mean"))
     told = [
         f"{row['success']:.0%} at {Cell(int(row['m_inf']), int(row['n']), str(row['verifier']))}"
         for row in last.iloc[[last["success"].argmax(), 0]].to_dict("records")
