@@ -49,5 +49,5 @@ def test_how_many_are_drawn_cannot_be_traced():
 def test_an_unknown_verifier_is_named():
     with pytest.raises(UnknownNameError, match="unknown verifier 'meen': did you mean mean"):
         Cell(1, 1, "meen")
-    with pytest.raises(UnknownNameError, match="unknown verifier 'xyz': known: best, elite, mean, min"):
+    with pytest.raises(UnknownNameError, match="unknown verifier 'xyz': known: best, elite, in_sample, mean, min"):
         Budget.exactly(1, 1, "xyz")

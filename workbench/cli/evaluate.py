@@ -27,7 +27,8 @@ class Evaluate:
     verifier: tuple[str, ...] = ()
     """How one action is made of the candidates: the best by the `mean` or the `min` of the critics, or by their mean
     less two deviations, `pessimistic:2`; or `elite:0.5`, the mean of the better half (also nearest, mode, weighted,
-    soft); or both, `min elite:0.25`; or what you registered. By default the agent's protocol."""
+    soft); or both, `min elite:0.25`; or what you registered; `in_sample` for runs trained with that setting. By default
+    the agent's protocol."""
     episodes: int = 50
     """Episodes a cell and seed."""
     workers: int | None = None
