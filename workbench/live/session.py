@@ -189,8 +189,8 @@ def _rows(branch: Branch) -> list[dict[str, Any]]:
 def same_machine(session: Session) -> bool:
     """Whether the session was recorded on a machine, device and versions like those of this process."""
     here = environment()
-    there = {"rounding": {}} | session.environment
+    there = {"rounding": {}, "cores": here["cores"]} | session.environment
     versions = there.get("versions", {})
-    return all(there.get(key) == here[key] for key in ("device", "machine", "rounding")) and all(
+    return all(there.get(key) == here[key] for key in ("device", "machine", "cores", "rounding")) and all(
         versions.get(each) == here["versions"][each] for each in ("jax", "jaxlib", "equinox", "optax")
     )
