@@ -1,18 +1,16 @@
 """How many environment steps a second does an evaluation take, and what does it add to bare stepping?"""
 
 import time
-import warnings
 from collections.abc import Iterator
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
 
 import numpy as np
 from measuring import Number, main, median, seconds
+from stepping import TASK, step_alone
 
 from workbench.agents.presets import preset
 from workbench.data.catalogue import parse_task
 from workbench.evaluate.cell import Cell
-from workbench.evaluate.envs import episode_seed, make_lanes, reset
 from workbench.evaluate.evaluation import MAX_LANES, play
 from workbench.evaluate.lanes import LaneBook, Plan
 from workbench.evaluate.policy import Choice, Policy, make_policy
@@ -21,7 +19,6 @@ from workbench.processes import worker_conditions
 from workbench.sweeps.probe import made_up
 from workbench.train import init_seeds
 
-TASK = "cube-single-play-singletask-task2-v0"
 WORKERS, LANES, CELL = 2, MAX_LANES, Cell(8, 1)
 
 
@@ -83,20 +80,6 @@ def bare_rate(actions: np.ndarray) -> float:
     for process in processes:
         process.join()  # what they take to end must not fall on what is measured next
     return actions.shape[0] * LANES / took
-
-
-def step_alone(pipe: Connection, lanes: list[int], actions: np.ndarray) -> None:
-    """Body of such a process: says that it is ready, waits, steps, says that it is done."""
-    warnings.filterwarnings("ignore", category=UserWarning, module="gymnasium")
-    envs = dict(zip(lanes, make_lanes(TASK, len(lanes)), strict=True))
-    pipe.send(None)
-    pipe.recv()
-    for lane, env in envs.items():
-        reset(env, episode_seed(0, 0, lane))
-    for each in actions:
-        for lane, env in envs.items():
-            env.step(each[lane].copy())
-    pipe.send(None)
 
 
 if __name__ == "__main__":

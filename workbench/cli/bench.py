@@ -14,7 +14,7 @@ from workbench.errors import UnknownNameError, WorkbenchError
 from workbench.guards import check_folder
 from workbench.paths import read_json, write_json
 
-OTHERS = ("measuring", "speedrun")
+OTHERS = ("measuring", "speedrun", "stepping")
 """What is no benchmark: the module that they share, and entries of minutes each that have a board of their own."""
 NOT_HERE = 3
 """Exit code of a script that says what it lacks on this machine."""
