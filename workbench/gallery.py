@@ -101,6 +101,15 @@ GALLERY: dict[str, Entry] = {
     "over_optimisation": Entry(
         "verifier:over_optimisation", ("verifier",), "success, value and rank correlation against N"
     ),
+    "selection": Entry(
+        "selection:selection",
+        ("selection",),
+        "success against N by how the action is made of the candidates",
+        text="selection:selection_text",
+    ),
+    "elite_share": Entry(
+        "selection:elite_share", ("selection",), "success against the share of candidates whose mean is played"
+    ),
     "action_w2": Entry("actions:action_w2", ("action_w2",), "W2 between policy and data near held-out observations"),
     "rollout_strips": Entry(
         "strips:rollout_strips",
