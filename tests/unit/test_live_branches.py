@@ -13,6 +13,7 @@ from workbench.errors import WorkbenchError
 from workbench.live import rounds
 from workbench.live.branch import Kept
 from workbench.live.history import History
+from workbench.live.problems import Probes
 from workbench.store.checkpoint import state_hash
 from workbench.store.query import find_run, list_runs
 
@@ -107,6 +108,18 @@ def test_branches_take_turns_unless_they_rest(make):
     trainer.step(10)
     trainer.wait(120.0)
     assert trainer.branches["main"].step == rested
+
+
+def test_every_branch_is_measured_where_it_comes_to_rest(make, monkeypatch):
+    monkeypatch.setattr(Probes, "due", lambda self, branch: False)
+    trainer = make()
+    trainer.fork(0, "second")
+    trainer.start(3)
+    trainer.result(120.0)
+    for branch in trainer.branches.values():
+        columns = branch.history.all()
+        (last,) = columns["val_fm"][columns["step"] == branch.step]
+        assert np.isfinite(last)
 
 
 def test_vary_begins_anew_with_other_static_settings(make):

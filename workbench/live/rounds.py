@@ -113,7 +113,7 @@ class Rounds:
         now = time.perf_counter()
         branch.chunk = tuned(steps, now - start, branch.chunk)
         self._speed.append((now, steps))
-        if self.measured.due(branch):
+        if self.measured.due(branch) or not self._left(branch):  # where it rests its curves end in a value
             probed = self.measured.take(branch, shown=branch.name == self.selected, others=others)
             branch.measured_under(self.measured.under or branch.settings, branch.step, probed)
             values |= probed
