@@ -71,9 +71,9 @@ def test_another_panel_keeps_the_step(lab: Lab, open_notebook: OpenNotebook) -> 
 
 def test_it_plays_to_the_end_and_stops(lab: Lab, open_notebook: OpenNotebook) -> None:
     page = opened(lab, open_notebook)
-    page.page.get_by_role("button", name="play or pause").click()
+    page.page.get_by_role("button", name="play or pause", exact=True).click()
     page.until(TELLS, "no success in 12 steps")
-    page.page.get_by_role("button", name="stop, and back to step 0").click()
+    page.page.get_by_role("button", name="stop, and back to step 0", exact=True).click()
     page.until(IS_GREY, shade(0, 0))
 
 

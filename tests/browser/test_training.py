@@ -62,7 +62,7 @@ def test_steered_forked_saved_replayed(any_lab: Lab, open_notebook: OpenNotebook
     assert float(page.kernel(LAST)) > 1.5 * before, "the curve bends"
     assert page.kernel("len(compiled)") == programs, "nothing compiled"
 
-    page.page.get_by_role("button", name="Fork now").click()
+    page.page.get_by_role("button", name="Fork now", exact=True).click()
     lines(page, 2)
     page.reload()
     lines(page, 2)

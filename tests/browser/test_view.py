@@ -94,7 +94,7 @@ def test_keyboard_moves_a_cursor_that_reads_out_values_and_changes(lab: Lab, ope
         page.run(cell)
     page.until(ROWS, 250)
     keyboard = page.page.keyboard
-    page.page.get_by_role("button", name="Table").focus()
+    page.page.get_by_role("button", name="Table", exact=True).focus()
     keyboard.press("Tab")
     canvas = page.page.locator(CANVAS).first
     assert canvas.evaluate("canvas => canvas === document.activeElement")
@@ -129,7 +129,7 @@ def test_table_holds_the_curves_and_the_changes(lab: Lab, open_notebook: OpenNot
     for cell in range(3):
         page.run(cell)
     page.until(ROWS, 250)
-    button = page.page.get_by_role("button", name="Table")
+    button = page.page.get_by_role("button", name="Table", exact=True)
     button.focus()
     page.page.keyboard.press("Enter")
     tables = page.page.locator(".workbench-live table")
