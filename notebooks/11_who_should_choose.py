@@ -59,7 +59,7 @@ SMOKE = os.environ.get("WORKBENCH_SCALE") == "smoke"
 RUN = "policy:cube-single"
 EPISODES, LIMIT = (2, 5) if SMOKE else (20, None)  # episodes of each way to play, and steps after which they are cut
 N = 4 if SMOKE else 32  # candidates
-RULES = ("mean", "elite:0.5")  # the best one by the mean of the critics, and the mean of their better half
+RULES = {"mean": "the best one", "elite:0.5": "mean of the better half"}  # by the mean of the critics
 COSINES, SHARES = (0.25, 0.5, 1.0), (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 places = (Path("figures"), Path("../figures"), Path(workbench.__file__).parents[1] / "figures")
 TABLES = next(each / "tables" for each in places if (each / "tables").is_dir())
@@ -95,7 +95,7 @@ numbered = {"first_episode": 3_000_000, "episode_limit": LIMIT, "progress": Fals
 settings = {"seeds": run.spec.seeds[:1], "episodes": EPISODES}
 played = evaluation.evaluate(run.agent, run.state, run.spec.task, budgets, **settings, **numbered).table()
 print(f"{run.name}, {EPISODES} starts, N = {N}")
-played["played"] = played["verifier"].map(figures.words)
+played["played"] = played["verifier"].map(RULES)
 display(played.groupby("played", sort=False)["success"].agg(["sum", "size"]))
 
 # %% [markdown]

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from workbench.evaluate.cell import Cell
-from workbench.plots.selection import elite_share, selection, selection_text, words
+from workbench.plots.scaling import made_by
+from workbench.plots.selection import elite_share, selection, selection_text
 from workbench.studies import selection as study
 from workbench.verifiers import Rule
 
@@ -68,7 +69,7 @@ def test_lines_are_of_rules_played_at_every_n_and_panels_of_policies():
     figure = selection(table(WON))
     short, long = figure.axes
     assert [axes.get_title() for axes in (short, long)] == ["20,000 updates, 2×256", "200,000 updates, 4×128"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["the best", "mean of the best half"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["the best one", "mean of the better half"]
     heights = [ydata(bars) for bars in short.containers]
     np.testing.assert_allclose(heights, [[20, 50, 25], [20, 90, 95]])
 
@@ -83,8 +84,8 @@ def test_the_page_compares_start_by_start_with_the_best_plain_cell():
     page = selection_text(table(WON))["md"]
     lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| 20,000")]
     best, half, *_ = [line[1:] for line in lines if line[1] == "8"]
-    assert best[1:] == ["the best", "25 % [14, 40]", "–", "–", "– |"]
-    assert half[1] == "mean of the best half"
+    assert best[1:] == ["the best one", "25 % [14, 40]", "–", "–", "– |"]
+    assert half[1] == "mean of the better half"
     assert half[3].startswith("+70 [")
     assert half[4].startswith("+45 [")  # best-of-4 is the best plain cell
     alone = 2 / 2**18  # 18 starts on which they differ, all won
@@ -94,12 +95,12 @@ def test_the_page_compares_start_by_start_with_the_best_plain_cell():
 @pytest.mark.parametrize(
     ("verifier", "said"),
     [
-        ("mean", "the best"),
-        ("elite:0.5", "mean of the best half"),
-        ("elite:1", "mean of all"),
+        ("mean", "the best one"),
+        ("elite:0.5", "mean of the better half"),
+        ("elite:1", "mean of the whole"),
         ("nearest:0.25", "nearest to the mean of the best 25 %"),
         ("soft:1", "softmax draw, τ = 1"),
     ],
 )
 def test_rules_in_words(verifier, said):
-    assert words(verifier) == said
+    assert made_by(verifier) == said

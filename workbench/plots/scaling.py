@@ -40,13 +40,24 @@ def budget(m_inf: int, n: int) -> str:
     return f"{M_INF} = {m_inf}, {N} = {n}"
 
 
+MADE = {
+    "best": "the best one",
+    "elite": "mean of the {share}",
+    "nearest": "nearest to the mean of the {share}",
+    "mode": "densest of the {share}",
+    "weighted": "softmax mean, τ = {dial:g}",
+    "soft": "softmax draw, τ = {dial:g}",
+}
+"""What is made of the candidates, by the name of the selection."""
+
+
 def made_by(verifier: str) -> str:
     """In words, what of the candidates is played: the text of a `Rule`."""
     rule = Rule.parse(verifier)
-    share = "better half" if rule.dial == 0.5 else f"best {PER_CENT * rule.dial:g} %"
-    words = {"best": "the best one", "elite": f"mean of the {share}", "nearest": f"nearest to the {share}"}
+    share = {0.5: "better half", 1.0: "whole"}.get(rule.dial, f"best {PER_CENT * rule.dial:g} %")
+    words = MADE.get(rule.selection, str(rule)).format(share=share, dial=rule.dial)
     judged = {"mean": "", "min": " by their min", "pessimistic": f" by their mean less {rule.k:g} deviations"}
-    return words.get(rule.selection, str(rule)) + judged.get(rule.verifier, f" by {rule.verifier}")
+    return words + judged.get(rule.verifier, f" by {rule.verifier}")
 
 
 def where(row: pd.Series) -> str:

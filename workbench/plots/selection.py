@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Bool
 from matplotlib.figure import Figure
 
-from workbench.plots.scaling import CANDIDATES, M_INF, apart, budget_axis, success_axis, success_line
+from workbench.plots.scaling import CANDIDATES, M_INF, apart, budget_axis, made_by, success_axis, success_line
 from workbench.plots.style import GREY, legend_above, series, styled
 from workbench.plots.text_table import markdown_table
 from workbench.stats.intervals import wilson
@@ -16,25 +16,6 @@ from workbench.verifiers import Rule
 
 PLAIN = "mean"
 """The best candidate by the mean of the critics: best-of-N."""
-WORDS = {
-    "best": "the best",
-    "elite": "mean of the best {}",
-    "nearest": "nearest to the mean of the best {}",
-    "mode": "densest of the best {}",
-    "weighted": r"softmax mean, τ = {}",
-    "soft": r"softmax draw, τ = {}",
-}
-"""What is made of the candidates, by the name of the selection; {} is its number."""
-
-
-def words(verifier: str) -> str:
-    """A rule in words; a half is a half, another share in per cent."""
-    rule = Rule.parse(verifier)
-    share = "half" if rule.dial == 0.5 else f"{100 * rule.dial:g} %"
-    number = f"{rule.dial:g}" if rule.selection in ("weighted", "soft") else share
-    if rule.selection == "elite" and rule.dial == 1:
-        return "mean of all"
-    return WORDS[rule.selection].format(number)
 
 
 def rated(rows: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +52,7 @@ def selection(cells: pd.DataFrame) -> Figure:
         rules = [rule for rule, count in counts.items() if count == counts.max()]
         for i, (rule, shift) in enumerate(zip(rules, apart(len(rules), 0.06), strict=True)):
             line = pd.concat([alone, rows.loc[(rows["verifier"] == rule) & (rows["n"] > 1)]])
-            success_line(axes, line, "n", series(i), shift, label=words(str(rule)))
+            success_line(axes, line, "n", series(i), shift, label=made_by(str(rule)))
         budget_axis(axes, rows, "n", CANDIDATES)
         success_axis(axes)
         axes.set_title(title, fontsize="small")
@@ -160,7 +141,7 @@ def _lines(title: str, n: int, own: pd.DataFrame, plain: pd.DataFrame) -> list[t
         ours = played(row["outcomes"])
         compared = row["verifier"] != PLAIN
         gains = (_points(ours, same), _points(ours, best)) if compared else ("–", "–")
-        found.append((title, str(n), words(row["verifier"]), rate, *gains, mcnemar(ours, best) if compared else None))
+        found.append((title, str(n), made_by(row["verifier"]), rate, *gains, mcnemar(ours, best) if compared else None))
     return found
 
 
