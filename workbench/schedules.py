@@ -165,5 +165,5 @@ def _value(part: str, text: str) -> float:
 def _update(part: str, text: str) -> int:
     value = _value(part, text)
     if not math.isfinite(value) or value != int(value) or not 0 <= value <= LAST:
-        raise WorkbenchError(f"'{part.strip()}' in '{text}' is no count of updates: a whole number, 0 or more.")
+        raise WorkbenchError(f"'{part.strip()}' in '{text}' is no count of updates: a whole number from 0 to {LAST:,}.")
     return int(value)
